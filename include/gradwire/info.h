@@ -34,12 +34,12 @@ typedef struct gw_param {
 } gw_param;
 
 typedef enum gw_codec_traits {
-    GW_UNBIASED = 1,    /* the expectation of what is decoded is what was encoded */
-    GW_SUMMABLE = 2,    /* payloads merge without decoding */
-    GW_WANTS_EF = 4,    /* biased: should stand under ef+ */
-    GW_FIXED_SIZE = 8,  /* payload bytes depend on the element count alone */
-    GW_WRAPPER = 16,    /* stands in front of another codec: "ef+sign" */
-    GW_ANY_TYPE = 32    /* encodes all element types and operations, not only f32 sums */
+    GW_UNBIASED = 1,   /* the expectation of what is decoded is what was encoded */
+    GW_SUMMABLE = 2,   /* payloads merge without decoding */
+    GW_WANTS_EF = 4,   /* biased: should stand under ef+ */
+    GW_FIXED_SIZE = 8, /* payload bytes depend on the element count alone */
+    GW_WRAPPER = 16,   /* stands in front of another codec: "ef+sign" */
+    GW_ANY_TYPE = 32   /* encodes all element types and operations, not only f32 sums */
 } gw_codec_traits;
 
 typedef struct gw_codec_info {

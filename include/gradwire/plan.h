@@ -63,12 +63,12 @@ typedef struct gw_options {
     const char *name;      /* of a plan on one tensor; default "tensor" */
     const gw_rule *rules;  /* codec by tensor name; `codec` is for those that none matches */
     size_t rules_count;
-    uint64_t seed;         /* default GRADWIRE_SEED, else 1 */
-    double timeout_s;      /* limit of each run; default that of the comm */
-    size_t piece_count;    /* elements per piece of a block; default chosen */
+    uint64_t seed;      /* default GRADWIRE_SEED, else 1 */
+    double timeout_s;   /* limit of each run; default that of the comm */
+    size_t piece_count; /* elements per piece of a block; default chosen */
     gw_nonfinite nonfinite;
-    int root;              /* broadcast */
-    int one_sided_ef;      /* 1: the owner's second encode keeps no residual of its own */
+    int root;         /* broadcast */
+    int one_sided_ef; /* 1: the owner's second encode keeps no residual of its own */
     uint64_t reserved[8];
 } gw_options;
 
@@ -86,8 +86,8 @@ GW_API GW_MUST_CHECK gw_status gw_allreduce(gw_comm *comm, const void *in, void 
 /* `in` holds size * count elements; rank r's `out` gets the `count` of them that start at
  * r * count, summed. In place: out == in + rank * count elements. */
 GW_API GW_MUST_CHECK gw_status gw_reduce_scatter(gw_comm *comm, const void *in, void *out,
-                                                 size_t count, gw_type type,
-                                                 gw_operation operation, const gw_options *options);
+                                                 size_t count, gw_type type, gw_operation operation,
+                                                 const gw_options *options);
 
 /* Rank r's `count` elements go to position r * count of everyone's `out` (size * count elements).
  * Under a lossy codec all ranks, the sender too, get the decoded values. */
@@ -177,7 +177,7 @@ GW_API GW_MUST_CHECK gw_status gw_plan_load_folded(gw_plan *plan, const void *co
 /* ---- looking inside --------------------------------------------------------------------------*/
 
 typedef struct gw_stats {
-    uint64_t runs;           /* that succeeded */
+    uint64_t runs; /* that succeeded */
     uint64_t failed_runs;
     uint64_t sent_bytes;     /* by this rank in the last run, headers included */
     uint64_t received_bytes; /* by this rank in the last run */
@@ -185,7 +185,7 @@ typedef struct gw_stats {
     double ratio;            /* raw_bytes / sent_bytes */
     double encode_s, decode_s, wait_s, total_s; /* last run; decode includes adding and merging */
     double encoded_bytes, decoded_bytes;        /* float bytes that went through in those times */
-    double error_norm;       /* L2 norm of this rank's residuals after the last run; 0 without ef+ */
+    double error_norm; /* L2 norm of this rank's residuals after the last run; 0 without ef+ */
     uint64_t reserved[8];
 } gw_stats;
 

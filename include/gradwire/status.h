@@ -15,7 +15,7 @@
 extern "C" {
 #endif
 
-#define GW_API __attribute__((visibility("default")))
+#define GW_API        __attribute__((visibility("default")))
 #define GW_MUST_CHECK __attribute__((warn_unused_result))
 
 #define GW_VERSION_MAJOR 0

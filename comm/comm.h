@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* SPDX-FileCopyrightText: 2026 the gradwire authors */
+/* What a comm is, inside: a transport row, ranks, a topology, deadlines. Knows nothing of codecs.
+ */
+#ifndef GW_COMM_COMM_H
+#define GW_COMM_COMM_H
+
+#include <gradwire/comm.h>
+#include <gradwire/info.h>
+#include <gradwire/plan.h>
+
+#include <stdbool.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/spec.h"
+#include "base/types.h"
+
+/* One message under way. Each transport embeds this in its own struct. */
+struct gw_op {
+    int peer; /* -1: all (native) */
+};
+
+/* A row of transports.c. Messages of one (sender, receiver, channel) arrive in the order sent.
+ * All calls are made by the comm's one thread; none of them waits, except open, split and pause. */
+struct gw_transport_row {
+    gw_transport_info info;
+
+    /* Fill comm->rank, size, impl from the parsed values. `rest`: what follows '/' (decorators). */
+    gw_status (*open)(gw_comm *comm, const struct gw_values *values, const char *rest,
+                      struct gw_error *error);
+    void (*close)(gw_comm *comm);
+    gw_status (*split)(gw_comm *out, gw_comm *comm, int colour, int key, struct gw_error *error);
+
+    /* Start a message; `*op` is tested until it is no longer pending. The buffer is the
+     * transport's until then. */
+    gw_status (*send)(gw_comm *comm, int peer, unsigned channel, const void *buffer, size_t bytes,
+                      struct gw_op **op);
+    gw_status (*recv)(gw_comm *comm, int peer, unsigned channel, void *buffer, size_t capacity,
+                      struct gw_op **op);
+
+    /* GW_PENDING; GW_OK with `*bytes` moved; GW_ECAPACITY (longer than the receive buffer; the
+     * message is consumed); GW_ETRANSPORT. The op is gone unless pending. */
+    gw_status (*test)(gw_comm *comm, struct gw_op *op, size_t *bytes);
+
+    /* Give a pending op up. True if its buffer is the caller's again, false if the transport may
+     * touch it for as long as the process lives. */
+    bool (*cancel)(gw_comm *comm, struct gw_op *op);
+
+    /* Give the core away until something may have happened, not beyond `until_ns` (gw_now_ns). */
+    void (*pause)(gw_comm *comm, int64_t until_ns);
+
+    /* The transport's own allreduce of floats and the like; NULL: it has none. GW_MEAN is done by
+     * the caller (passes GW_SUM). Must be started in the same order on all ranks. */
+    gw_status (*native)(gw_comm *comm, const void *in, void *out, size_t count, gw_type type,
+                        gw_operation operation, struct gw_op **op);
+    bool (*has_native)(const gw_comm *comm, gw_type type, gw_operation operation);
+};
+
+enum { GW_CHANNEL_CONTROL = 0, GW_CHANNEL_FIRST_PLAN = 1 };
+
+/* What ranks and algorithms' costs need to know of the wire. */
+struct gw_link {
+    double bits_per_s; /* of one rank's lane */
+    double latency_s;
+};
+
+struct gw_runnable { /* something that makes progress whenever the comm's thread waits: a plan */
+    void (*progress)(struct gw_runnable *self);
+    struct gw_runnable *next;
+};
+
+struct gw_comm {
+    const struct gw_transport_row *row;
+    void *impl;
+    int rank, size;
+    char *spec;
+    int64_t timeout_ns;
+    struct gw_error error;  /* of public calls */
+    struct gw_error broken; /* status != GW_OK: why nothing works any more */
+    unsigned next_channel;  /* the same on all ranks: plans are made in the same order */
+    unsigned next_split;
+    struct gw_runnable *runnables;
+    struct gw_link link; /* given (shaped) or assumed */
+    bool shaped;
+    int *nodes; /* node of each rank */
+    int node_rank, node_ranks, node_cores;
+    bool crowded; /* ranks outnumber cores on this node: waiting gives the core away */
+    void **kept;  /* buffers a broken transport may still touch */
+    size_t kept_count;
+};
+
+/* ---- calls for the rooms above. All check comm->broken and set it when they fail so.
+ * -----------*/
+
+gw_status gw_comm_check(const gw_comm *comm, struct gw_error *error); /* GW_EBROKEN with words */
+gw_status gw_comm_break(gw_comm *comm, gw_status status, const char *words);
+
+gw_status gw_comm_send(gw_comm *comm, int peer, unsigned channel, const void *buffer, size_t bytes,
+                       struct gw_op **op);
+gw_status gw_comm_recv(gw_comm *comm, int peer, unsigned channel, void *buffer, size_t capacity,
+                       struct gw_op **op);
+gw_status gw_comm_test(gw_comm *comm, struct gw_op *op, size_t *bytes);
+bool gw_comm_cancel(gw_comm *comm, struct gw_op *op);
+void gw_comm_pause(gw_comm *comm, int64_t until_ns);
+/* Take over a malloced buffer that a cancelled op may still touch. */
+void gw_comm_keep(gw_comm *comm, void *buffer);
+
+/* Let every plan under way on this comm progress once. */
+void gw_comm_progress(gw_comm *comm);
+void gw_comm_add_runnable(gw_comm *comm, struct gw_runnable *runnable);
+void gw_comm_remove_runnable(gw_comm *comm, struct gw_runnable *runnable);
+
+/* ---- control.c: small blocking exchanges over any transport, with the comm's deadline
+ * ----------*/
+
+/* Everyone's `bytes` bytes to everyone, in rank order into `all`. GW_ETIMEOUT names the silent. */
+gw_status gw_control_allgather(gw_comm *comm, const void *mine, size_t bytes, void *all,
+                               struct gw_error *error);
+
+/* Texts of any length from everyone to rank 0 (`texts[r]`, malloced, on rank 0 only). */
+gw_status gw_control_gather_text(gw_comm *comm, const char *mine, char **texts,
+                                 struct gw_error *error);
+
+/* A text of rank 0 to everyone (malloced). */
+gw_status gw_control_broadcast_text(gw_comm *comm, const char *mine, char **text,
+                                    struct gw_error *error);
+
+/* ---- transports.c, open.c, topology.c
+ * ----------------------------------------------------------*/
+
+extern const struct gw_transport_row *const gw_transport_rows[]; /* ends with NULL */
+
+gw_status gw_comm_open_spec(gw_comm **out, const char *spec, struct gw_error *error);
+/* A decorator's inner comm: without topology. */
+gw_status gw_comm_open_bare(gw_comm **out, const char *spec, struct gw_error *error);
+gw_status gw_topology_fill(gw_comm *comm, struct gw_error *error);
+
+#endif
