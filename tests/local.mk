@@ -1,3 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # SPDX-FileCopyrightText: 2026 the gradwire authors
 # What this room adds to the build.
+
+if WITH_CHECK
+endif
