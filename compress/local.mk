@@ -6,3 +6,8 @@ libcompress_la_LIBADD =
 libcompress_la_SOURCES = \
 	compress/codec.h \
 	compress/kernels/kernels.h
+
+# Kernels and the codecs that stand on them.
+libcompress_la_SOURCES += \
+	compress/kernels/kernels.c compress/kernels/table.h \
+	compress/kernels/scalar.c

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* SPDX-FileCopyrightText: 2026 the gradwire authors */
+/* The functions of a kernel set, for codec files. The layout of packed codes and the order of
+ * sums are those of kernels.h; `out` of a packing function gets gw_packed_bytes. No function
+ * keeps anything; pointers may be unaligned; outputs overlap inputs only where it is said. */
+#ifndef GW_COMPRESS_KERNELS_TABLE_H
+#define GW_COMPRESS_KERNELS_TABLE_H
+
+#include "compress/kernels/kernels.h"
+
+/* Scales of the buckets that a range touches, little-endian floats as they lie on the wire.
+ * Element i of the range has scale number (offset + i) >> shift; `offset` is how far into the
+ * first bucket the range starts. GW_WHOLE as shift: one scale for all. */
+struct gw_scales {
+    const uint8_t *bytes;
+    size_t offset;
+    unsigned shift;
+};
+
+enum { GW_WHOLE = sizeof(size_t) * 8 - 1 };
+
+static inline float gw_scale_at(const struct gw_scales *scales, size_t i)
+{
+    return gw_get_f32(scales->bytes + ((scales->offset + i) >> scales->shift) * sizeof(float));
+}
+
+static inline struct gw_scales gw_scales_from(struct gw_scales scales, size_t i)
+{
+    size_t at = scales.offset + i;
+    size_t bucket = at >> scales.shift;
+    scales.bytes += bucket * sizeof(float);
+    scales.offset = at - (bucket << scales.shift);
+    return scales;
+}
+
+/* How floats become sign and magnitude codes: the sign in the top bit of `bits`, the magnitude
+ * min(|x| * inverse, levels) rounded, below it. Stochastic: floor(v + u16 / 65536) with the random
+ * number of element `element` + i and v rounded to 2^-16; else to nearest even.
+ * levels < 2^(bits-1) for packed codes, <= 32767 for wide ones. */
+struct gw_quantizer {
+    struct gw_scales inverse;
+    float levels;
+    unsigned bits;
+    int nearest;
+    struct gw_random_key key;
+    uint64_t element;
+};
+
+struct gw_kernels {
+    const char *name;
+    const char *needs; /* CPU features, for people */
+    int (*usable)(void);
+
+    /* How many are NaN or infinite, and the first of them (untouched if none). */
+    size_t (*count_nonfinite)(const gw_f32 *x, size_t count, size_t *first);
+
+    /* The largest magnitude as its bits order it: if any is not finite, so is the result. */
+    float (*max_abs)(const gw_f32 *x, size_t count);
+    double (*sum_abs)(const gw_f32 *x, size_t count);
+    double (*sum_squares)(const gw_f32 *x, size_t count);
+
+    /* Sums of the elements without [0] and with [1] the sign bit; returns how many have it. */
+    size_t (*sum_by_sign)(const gw_f32 *x, size_t count, double sums[2]);
+
+    /* sum[i] += x[i];  sum[i] += weight * x[i], the product rounded first;  out[i] = a[i] + b[i],
+     * where out may be a or b. */
+    void (*add)(gw_f32 *sum, const gw_f32 *x, size_t count);
+    void (*add_scaled)(gw_f32 *sum, const gw_f32 *x, float weight, size_t count);
+    void (*add_to)(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t count);
+
+    /* Codes of 1 to 8 bits, one per byte, higher bits ignored (pack) or 0 (unpack). */
+    void (*pack)(const uint8_t *codes, size_t count, unsigned bits, uint8_t *out);
+    void (*unpack)(const uint8_t *in, size_t count, unsigned bits, uint8_t *codes);
+
+    /* 1-bit codes: the IEEE sign bit. Unpacked, a clear bit is the scale of `clear`, a set one
+     * that of `set`; both have the same offset and shift. */
+    void (*pack_signs)(const gw_f32 *x, size_t count, uint8_t *out);
+    void (*unpack_signs)(const uint8_t *in, size_t count, const struct gw_scales *clear,
+                         const struct gw_scales *set, gw_f32 *out);
+    void (*unpack_signs_add)(const uint8_t *in, size_t count, const struct gw_scales *clear,
+                             const struct gw_scales *set, float weight, gw_f32 *sum);
+
+    /* Sign and magnitude codes, quantized and packed, and back: magnitude times scale. */
+    void (*quantize)(const struct gw_quantizer *q, const gw_f32 *x, size_t count, uint8_t *out);
+    void (*dequantize)(const uint8_t *in, size_t count, unsigned bits,
+                       const struct gw_scales *scales, gw_f32 *out);
+    void (*dequantize_add)(const uint8_t *in, size_t count, unsigned bits,
+                           const struct gw_scales *scales, float weight, gw_f32 *sum);
+
+    /* 16-bit floats, little-endian, to nearest even. What is too large for the format becomes its
+     * largest number, not infinity; NaN stays NaN and infinity stays infinity. */
+    void (*fp16_encode)(const gw_f32 *x, size_t count, uint8_t *out);
+    void (*fp16_decode)(const uint8_t *in, size_t count, gw_f32 *out);
+    void (*fp16_decode_add)(const uint8_t *in, size_t count, float weight, gw_f32 *sum);
+    void (*bf16_encode)(const gw_f32 *x, size_t count, uint8_t *out);
+    void (*bf16_decode)(const uint8_t *in, size_t count, gw_f32 *out);
+    void (*bf16_decode_add)(const uint8_t *in, size_t count, float weight, gw_f32 *sum);
+};
+
+/* The rows, slowest first; ends with NULL. Row 0 is scalar. */
+extern const struct gw_kernels *const gw_kernel_rows[];
+
+extern const struct gw_kernels gw_kernels_scalar, gw_kernels_avx2;
+
+/* One element: magnitude (0..levels) of x for quantizer q with the scale's inverse. */
+static inline uint32_t gw_quantize_one(const struct gw_quantizer *q, float x, float inverse,
+                                       uint64_t element)
+{
+    float v = __builtin_fabsf(x) * inverse;
+    v = v < q->levels ? v : q->levels;
+    if (q->nearest)
+        return (uint32_t)__builtin_lrintf(v);
+    return ((uint32_t)__builtin_lrintf(v * 65536.0f) + gw_random_u16(q->key, element)) >> 16;
+}
+
+/* The order of sums: 16 lanes to one. */
+static inline double gw_sum_lanes(double lanes[16])
+{
+    for (int half = 8; half; half /= 2)
+        for (int l = 0; l < half; l++)
+            lanes[l] += lanes[l + half];
+    return lanes[0];
+}
+
+static inline uint16_t gw_float_to_fp16(float x)
+{
+    uint32_t bits = gw_float_bits(x), sign = bits >> 16 & 0x8000u, a = bits & 0x7fffffffu;
+    if (a >= 0x7f800000u)
+        return (uint16_t)(sign | 0x7c00u | (a > 0x7f800000u ? 0x200u | (a >> 13 & 0x3ffu) : 0));
+    if (a >= 0x477fe000u)
+        return (uint16_t)(sign | 0x7bffu);
+    if (a >= 0x38800000u)
+        return (uint16_t)(sign | ((a - 0x38000000u + 0xfffu + (a >> 13 & 1u)) >> 13));
+    /* Subnormal: adding 0.5 leaves |x| in units of 2^-24 in the low bits, rounded by the FPU. */
+    float rounded = gw_bits_float(a) + 0.5f;
+    return (uint16_t)(sign | (gw_float_bits(rounded) - 0x3f000000u));
+}
+
+static inline float gw_fp16_to_float(uint16_t h)
+{
+    uint32_t sign = (uint32_t)(h & 0x8000u) << 16, a = h & 0x7fffu;
+    if (a > 0x7c00u)
+        return gw_bits_float(sign | 0x7fc00000u | a << 13);
+    if (a == 0x7c00u)
+        return gw_bits_float(sign | 0x7f800000u);
+    if (a >= 0x400u)
+        return gw_bits_float(sign | ((a << 13) + 0x38000000u));
+    return gw_bits_float(sign | gw_float_bits((float)a * 0x1p-24f));
+}
+
+static inline uint16_t gw_float_to_bf16(float x)
+{
+    uint32_t bits = gw_float_bits(x), sign = bits >> 16 & 0x8000u, a = bits & 0x7fffffffu;
+    if (a > 0x7f800000u)
+        return (uint16_t)(sign | a >> 16 | 0x40u);
+    if (a > 0x7f7f0000u && a < 0x7f800000u)
+        a = 0x7f7f0000u;
+    return (uint16_t)(sign | (a + 0x7fffu + (a >> 16 & 1u)) >> 16);
+}
+
+#endif
