@@ -126,6 +126,7 @@ struct gw_codec {
     char *spec;            /* the chain, every parameter written out */
     struct gw_error error; /* of the public calls */
     int running;           /* between public begin and end */
+    size_t encoded;        /* elements since begin */
     char *tensor;          /* owned copy of the public options' name */
 };
 
@@ -157,6 +158,9 @@ void gw_codec_state_save(const struct gw_codec *c, float *out);
 void gw_codec_state_load(struct gw_codec *c, const float *in);
 void gw_codec_scale_residual(struct gw_codec *c, float factor);
 double gw_codec_residual_energy(const struct gw_codec *c); /* sum of squares */
+
+/* Key the random numbers of all links with the run's number; prepare and merge do. */
+void gw_codec_begin_run(struct gw_codec *c);
 
 /* What wrappers call on c->inner: sets its input, prepares it. */
 gw_status gw_codec_prepare_inner(struct gw_codec *c, const gw_f32 *x, struct gw_error *error);

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* SPDX-FileCopyrightText: 2026 the gradwire authors */
+/* ef: error feedback in its classic form. p = x + residual is encoded, and what the payload does
+ * not say of it is the next residual: nothing is lost, it only comes later.
+ *
+ * Where the inner codec offers encode_feedback, one pass over memory does all of it. Elsewhere the
+ * unit is added up in `prepare`, encoded, and decoded again to be subtracted: the same bits.
+ * An unbiased codec whose variance factor w is 1 or more would make the residual grow without
+ * bound; C(p) / (1 + w) contracts, and is sent as C(p / (1 + w)).
+ *
+ * Seide et al. 2014; Stich et al. 2018; Karimireddy et al. 2019. */
+#include "compress/kernels/table.h"
+#include "compress/rows.h"
+
+#include <float.h>
+#include <math.h>
+
+struct ef {
+    int fused;
+    float scale; /* 1, or 1 / (1 + w) */
+};
+
+static gw_status ef_open(struct gw_codec *c, struct gw_error *error)
+{
+    struct ef *own = c->own;
+    const struct gw_codec *core = c->core;
+    if (core->row->wire_id == GW_WIRE_VOTE)
+        return gw_fail(
+            error, GW_ENOTSUP,
+            "ef cannot stand before vote: a vote says nothing of magnitudes, so there is "
+            "no residual; use momentum+vote, or ef+sign");
+    double w =
+        core->row->info.traits & GW_UNBIASED && core->row->variance ? core->row->variance(core) : 0;
+    own->scale = w >= 1 ? (float)(1 / (1 + w)) : 1.0f;
+    own->fused = own->scale == 1.0f && c->inner->row->encode_feedback != NULL;
+    return GW_OK;
+}
+
+static size_t ef_state_count(const struct gw_codec *c)
+{
+    return c->site.count;
+}
+
+/* next = input + state. A sum beyond the largest float becomes the largest float: its excess could
+ * not be sent either. */
+static void add_residual(struct gw_codec *c, size_t first, size_t count)
+{
+    gw_f32 *out = c->next + first;
+    size_t at = 0;
+    c->kernels->add_to(out, c->input + first, c->state + first, count);
+    if (c->site.nonfinite == GW_NONFINITE_PASS || !c->kernels->count_nonfinite(out, count, &at))
+        return;
+    for (size_t i = at; i < count; i++)
+        if (!gw_is_finite(out[i]))
+            out[i] = copysignf(FLT_MAX, out[i]);
+}
+
+static gw_status ef_prepare(struct gw_codec *c, struct gw_error *error)
+{
+    const struct ef *own = c->own;
+    if (own->fused)
+        return gw_codec_prepare_inner(c->inner, c->input, error);
+    add_residual(c, 0, c->site.count);
+    for (size_t i = 0; own->scale != 1.0f && i < c->site.count; i++)
+        c->next[i] *= own->scale;
+    return gw_codec_prepare_inner(c->inner, c->next, error);
+}
+
+static gw_status ef_encode(struct gw_codec *c, size_t first, size_t count, uint8_t *body,
+                           size_t *written, struct gw_error *error)
+{
+    const struct ef *own = c->own;
+    struct gw_codec *inner = c->inner, *core = c->core;
+    if (own->fused) {
+        inner->row->encode_feedback(inner, c->state, c->next, first, count, body, written);
+        return GW_OK;
+    }
+    gw_status s = inner->row->encode(inner, first, count, body, written, error);
+    if (s)
+        return s;
+    if (own->scale != 1.0f)
+        add_residual(c, first, count);
+    const struct gw_body sent = { .bytes = body, .length = *written };
+    core->row->decode_add(core, first, count, sent, -1.0f, c->next + first);
+    return GW_OK;
+}
+
+static const gw_param params[] = { { NULL } };
+
+const struct gw_codec_row gw_row_ef = {
+    .info = { .name = "ef",
+              .sentence = "error feedback: what one run does not send is added to the next",
+              .paper = "Seide et al. 2014, 1-bit SGD; Karimireddy et al. 2019, arXiv:1901.09847",
+              .params = params,
+              .traits = GW_WRAPPER },
+    .own_bytes = sizeof(struct ef),
+    .open = ef_open,
+    .state_count = ef_state_count,
+    .prepare = ef_prepare,
+    .encode = ef_encode,
+};
