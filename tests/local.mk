@@ -2,5 +2,46 @@
 # SPDX-FileCopyrightText: 2026 the gradwire authors
 # What this room adds to the build.
 
+# Scripts that look at the tree, the library and what is installed.
+AM_TESTS_ENVIRONMENT = \
+	CC='$(CC)'; export CC; MAKE='$(MAKE)'; export MAKE; \
+	SANITIZE='$(filter -fsanitize% -fno-sanitize%,$(CFLAGS))'; export SANITIZE;
+lints = \
+	tests/lint_includes.sh \
+	tests/lint_style.sh \
+	tests/lint_lints.sh
+TESTS += $(lints)
+EXTRA_DIST += $(lints) tests/exports.txt tests/lsan.supp
+
+# A fuzz target is tests/fuzz_NAME.c, which holds LLVMFuzzerTestOneInput, and the folder
+# tests/corpus/NAME/. In a normal build it is a test that replays the corpus; with --enable-fuzz it
+# is a libFuzzer program. Its block:
+#   check_PROGRAMS += tests/fuzz_NAME
+#   tests_fuzz_NAME_SOURCES = tests/fuzz_NAME.c $(fuzz_driver)
+#   tests_fuzz_NAME_LDFLAGS = $(fuzz_flags)
+#   tests_fuzz_NAME_LDADD = $(rooms_LIBS)
+#   fuzz_targets += tests/fuzz_NAME
+#   EXTRA_DIST += tests/corpus/NAME
+fuzz_targets =
+if FUZZ
+fuzz_driver =
+fuzz_flags = -fsanitize=fuzzer
+else
+fuzz_driver = tests/fuzz_replay.c
+fuzz_flags =
+endif
+EXTRA_DIST += tests/fuzz_replay.c
+# For scripts/check.
+.PHONY: fuzz-targets print-fuzz-targets print-tests
+fuzz-targets: $(fuzz_targets)
+print-fuzz-targets:
+	@echo $(fuzz_targets)
+print-tests:
+	@echo $(TESTS)
+
 if WITH_CHECK
+endif
+
+if !FUZZ
+TESTS += $(fuzz_targets)
 endif
