@@ -1,4 +1,25 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # SPDX-FileCopyrightText: 2026 the gradwire authors
 noinst_LTLIBRARIES += libcollectives.la
-libcollectives_la_SOURCES =
+libcollectives_la_CPPFLAGS = $(AM_CPPFLAGS) $(XXHASH_CFLAGS)
+libcollectives_la_SOURCES = \
+	collectives/agree.c \
+	collectives/algorithms.c collectives/algorithms.h \
+	collectives/build.c \
+	collectives/collectives.c \
+	collectives/direct.c \
+	collectives/doubling.c \
+	collectives/execute.c \
+	collectives/gather.c \
+	collectives/graph.c collectives/graph.h \
+	collectives/layout.c collectives/layout.h \
+	collectives/linear.c \
+	collectives/native.c \
+	collectives/plan.c collectives/plan.h \
+	collectives/print.c \
+	collectives/ring.c \
+	collectives/scatter.c \
+	collectives/state.c \
+	collectives/steps.c collectives/steps.h \
+	collectives/tree.c \
+	collectives/work.c

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* SPDX-FileCopyrightText: 2026 the gradwire authors */
+/* Algorithms: arithmetic from (rank, size, pieces) to steps. One row each in algorithms.c. */
+#ifndef GW_COLLECTIVES_ALGORITHMS_H
+#define GW_COLLECTIVES_ALGORITHMS_H
+
+#include <gradwire/info.h>
+
+#include "collectives/steps.h"
+
+enum gw_collective { GW_ALLREDUCE = 1, GW_REDUCE_SCATTER = 2, GW_ALLGATHER = 4, GW_BROADCAST = 8 };
+
+/* What an algorithm may know. Piece k of block b has index b * pieces + k; algorithms with `whole`
+ * have one block. */
+struct gw_problem {
+    enum gw_collective collective;
+    int rank, size, root;
+    int pieces;     /* per block */
+    bool dense;     /* every codec is raw: sums may be sent on the way */
+    bool merges;    /* every codec merges payloads */
+    bool mergeless; /* no codec does */
+    bool summable;  /* merging gives sums, not votes */
+    bool native;    /* the transport has an allreduce of its own for this */
+    bool divides;   /* GW_MEAN */
+    bool checks;    /* native: ranks may refuse their input, so they ask each other first */
+    bool agrees;    /* some codec has side information to agree on */
+    double raw_bytes, coded_bytes; /* of the whole layout */
+    double bits_per_s, latency_s;  /* of the link */
+    double codec_bytes_per_s;      /* of float input, one encode or decode */
+    double memory_bytes_per_s;
+};
+
+struct gw_algorithm_row {
+    gw_algorithm_info info;
+    unsigned collectives;
+    bool whole; /* works on one block that is everything, not one per rank */
+    bool (*applicable)(const struct gw_problem *p);
+    double (*cost)(const struct gw_problem *p); /* seconds of one run */
+    void (*write)(struct gw_step_list *list, const struct gw_problem *p);
+};
+
+extern const struct gw_algorithm_row *const gw_algorithm_rows[]; /* ends with NULL */
+
+extern const struct gw_algorithm_row gw_native, gw_ring, gw_doubling, gw_direct, gw_gather,
+    gw_linear, gw_tree;
+
+/* The row to use: the one named `forced` ("" or NULL: the cheapest applicable). `reason` gets a
+ * sentence. Errors: GW_ESPEC (unknown, with the valid names), GW_ENOTSUP (not applicable). */
+gw_status gw_algorithm_choose(const struct gw_algorithm_row **out, const struct gw_problem *p,
+                              const char *forced, char *reason, size_t capacity,
+                              struct gw_error *error);
+
+/* The peer that a rank serves i-th: each rank starts with another one, so that no owner is flooded.
+ */
+int gw_peer_at(const struct gw_problem *p, int i);
+
+/* Encode every piece, send it to its owner, and receive the pieces this rank owns: those of piece k
+ * into slots contributions + k * size + rank, this rank's own among them. */
+void gw_steps_scatter(struct gw_step_list *list, const struct gw_problem *p, int contributions);
+
+/* The slots that gw_steps_scatter needs; returns the first. */
+int gw_steps_contributions(struct gw_step_list *list, const struct gw_problem *p);
+
+/* One slot per piece of the whole layout, consecutive; returns the first. */
+int gw_steps_piece_slots(struct gw_step_list *list, enum gw_slot_kind kind, int pieces);
+
+/* The parts that prices are made of, in seconds. */
+double gw_cost_wire(const struct gw_problem *p, double bytes);
+double gw_cost_codec(const struct gw_problem *p, double raw_bytes);
+double gw_cost_confirm(const struct gw_problem *p);
+
+#endif

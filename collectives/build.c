@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* SPDX-FileCopyrightText: 2026 the gradwire authors */
+/* From what was asked to steps and memory. Local: no communication. */
+#include "collectives/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { PIECE_ELEMENTS = 1 << 18, PIECES_MAX = 256 };
+
+/* Rough rates that only choices among algorithms use: one core, data in memory. */
+static const double CODEC_BYTES_PER_S = 2e9, MEMORY_BYTES_PER_S = 5e9;
+
+static gw_status open_codecs(struct gw_plan *plan, struct gw_error *error)
+{
+    for (int t = 0; t < plan->tensors_count; t++) {
+        struct gw_plan_tensor *tensor = &plan->tensors[t];
+        struct gw_codec_site site = { .tensor = tensor->name,
+                                      .tensor_key = gw_hash_text(tensor->name),
+                                      .seed = plan->seed,
+                                      .count = tensor->count,
+                                      .rank = plan->comm->rank,
+                                      .ranks = plan->comm->size,
+                                      .nonfinite = plan->nonfinite,
+                                      .type = plan->type,
+                                      .operation = plan->operation };
+        if (plan->collective == GW_ALLGATHER) {
+            site.first = plan->block_count * (size_t)plan->comm->rank;
+            site.count = plan->block_count;
+        }
+        gw_status s = gw_codec_open_site(&tensor->codec, tensor->spec, &site, error);
+        if (s)
+            return s;
+    }
+    return GW_OK;
+}
+
+static void count_bytes(struct gw_plan *plan, struct gw_problem *p)
+{
+    for (int t = 0; t < plan->tensors_count; t++) {
+        const struct gw_plan_tensor *tensor = &plan->tensors[t];
+        size_t unit = tensor->codec->site.count;
+        double units = plan->collective == GW_ALLGATHER ? p->size : 1;
+        p->raw_bytes += (double)(tensor->count * gw_type_bytes(plan->type));
+        p->coded_bytes += units * (double)gw_payload_bound(tensor->codec, 0, unit);
+    }
+}
+
+static void describe(struct gw_plan *plan)
+{
+    struct gw_problem *p = &plan->problem;
+    const struct gw_transport_row *transport = plan->comm->row;
+    bool reduces = plan->collective == GW_ALLREDUCE || plan->collective == GW_REDUCE_SCATTER;
+    gw_operation sums = plan->operation == GW_MEAN ? GW_SUM : plan->operation;
+    *p = (struct gw_problem){ .collective = plan->collective,
+                              .rank = plan->comm->rank,
+                              .size = plan->comm->size,
+                              .root = plan->root,
+                              .dense = true,
+                              .merges = true,
+                              .mergeless = true,
+                              .summable = true,
+                              .bits_per_s = plan->comm->link.bits_per_s,
+                              .latency_s = plan->comm->link.latency_s,
+                              .codec_bytes_per_s = CODEC_BYTES_PER_S,
+                              .memory_bytes_per_s = MEMORY_BYTES_PER_S };
+    for (int t = 0; t < plan->tensors_count; t++) {
+        const struct gw_codec *codec = plan->tensors[t].codec;
+        const struct gw_codec_row *core = codec->core->row;
+        p->dense = p->dense && codec->row == core && (core->info.traits & GW_ANY_TYPE);
+        p->merges = p->merges && core->merge;
+        p->mergeless = p->mergeless && !core->merge;
+        p->summable = p->summable && !(core->info.traits & GW_VOTE);
+        plan->side_floats += gw_codec_side_count(codec);
+    }
+    p->agrees = reduces && plan->side_floats > 0;
+    p->divides = plan->operation == GW_MEAN && p->summable;
+    p->checks = plan->nonfinite == GW_NONFINITE_REFUSE && plan->type != GW_I32;
+    p->native = transport->native && transport->has_native(plan->comm, plan->type, sums);
+    count_bytes(plan, p);
+}
+
+static gw_status cut(struct gw_plan *plan)
+{
+    int n = plan->tensors_count;
+    size_t *counts = calloc(2 * (size_t)n + 1, sizeof *counts), *granules = counts + n;
+    if (!counts)
+        return GW_ENOMEM;
+    size_t total = 0;
+    for (int t = 0; t < n; t++) {
+        counts[t] = plan->tensors[t].count;
+        granules[t] = plan->problem.dense ? 16 : gw_codec_granule(plan->tensors[t].codec);
+        total += counts[t];
+    }
+    int blocks = plan->algorithm->whole ? 1 : plan->problem.size;
+    size_t piece = plan->piece_count ? plan->piece_count : PIECE_ELEMENTS;
+    size_t pieces = gw_divide_up(gw_divide_up(total, (size_t)blocks), piece);
+    pieces = gw_max_size(1, gw_min_size(pieces, PIECES_MAX));
+    if (plan->algorithm == &gw_native)
+        pieces = 1;
+    plan->problem.pieces = (int)pieces;
+    int exact = plan->collective == GW_REDUCE_SCATTER || plan->collective == GW_ALLGATHER;
+    gw_status s = gw_layout_cut(&plan->layout, counts, granules, n, blocks, (int)pieces, exact);
+    free(counts);
+    return s;
+}
+
+static gw_status open_owner(struct gw_plan *plan, int index, struct gw_error *error)
+{
+    const struct gw_segment *segment = &plan->layout.segments[index];
+    const struct gw_plan_tensor *tensor = &plan->tensors[segment->tensor];
+    if (plan->owners[index])
+        return GW_OK;
+    struct gw_codec_site site = tensor->codec->site;
+    site.first = segment->first;
+    site.count = segment->count;
+    site.stage = 1;
+    return gw_codec_open_site(&plan->owners[index], tensor->owner_spec, &site, error);
+}
+
+static gw_status open_owners(struct gw_plan *plan, struct gw_error *error)
+{
+    plan->owners = calloc((size_t)plan->layout.segments_count + 1, sizeof *plan->owners);
+    if (!plan->owners)
+        return GW_ENOMEM;
+    for (int i = 0; i < plan->list.count; i++) {
+        const struct gw_step *step = &plan->list.steps[i];
+        if (step->kind != GW_STEP_REENCODE)
+            continue;
+        const struct gw_piece *piece = &plan->layout.pieces[step->piece];
+        for (int j = piece->segment; j < piece->segment + piece->segments; j++) {
+            gw_status s = open_owner(plan, j, error);
+            if (s)
+                return s;
+        }
+    }
+    return GW_OK;
+}
+
+static size_t slot_bytes(const struct gw_plan *plan, const struct gw_slot *slot)
+{
+    size_t bytes = GW_HEADER_BYTES + 4 * plan->side_floats;
+    if (slot->kind == GW_SLOT_CODED || slot->kind == GW_SLOT_MERGED) {
+        const struct gw_piece *piece = &plan->layout.pieces[slot->piece];
+        bytes = 0;
+        for (int i = piece->segment; i < piece->segment + piece->segments; i++) {
+            const struct gw_segment *segment = &plan->layout.segments[i];
+            const struct gw_codec *codec = plan->tensors[segment->tensor].codec;
+            size_t first = gw_plan_unit_first(plan, segment);
+            bytes += slot->kind == GW_SLOT_CODED
+                         ? gw_payload_bound(codec, first, segment->count)
+                         : gw_payload_merged_bound(codec, first, segment->count);
+        }
+    }
+    /* Any message may be replaced by one that says why there is none. */
+    return gw_max_size(bytes, GW_HEADER_BYTES + GW_ERROR_TEXT);
+}
+
+static gw_status open_slots(struct gw_plan *plan)
+{
+    size_t bytes = 0;
+    plan->slots = calloc((size_t)plan->list.slots_count + 1, sizeof *plan->slots);
+    if (!plan->slots)
+        return GW_ENOMEM;
+    for (int i = 0; i < plan->list.slots_count; i++) {
+        plan->slots[i].offset = bytes;
+        plan->slots[i].capacity = slot_bytes(plan, &plan->list.slots[i]);
+        bytes += gw_round_up(plan->slots[i].capacity, 64);
+    }
+    plan->arena = malloc(bytes + 1);
+    return plan->arena ? GW_OK : GW_ENOMEM;
+}
+
+static bool touches_sum(enum gw_step_kind kind)
+{
+    return kind == GW_STEP_REENCODE || kind == GW_STEP_LOAD || kind == GW_STEP_DECODE ||
+           kind == GW_STEP_ADD || kind == GW_STEP_DIVIDE || kind == GW_STEP_NATIVE ||
+           kind == GW_STEP_COPY;
+}
+
+static gw_status open_sum(struct gw_plan *plan)
+{
+    size_t first = SIZE_MAX, end = 0;
+    for (int i = 0; i < plan->list.count; i++) {
+        const struct gw_step *step = &plan->list.steps[i];
+        if (!touches_sum(step->kind))
+            continue;
+        const struct gw_piece *piece = &plan->layout.pieces[step->piece];
+        first = gw_min_size(first, piece->first);
+        end = gw_max_size(end, piece->first + piece->count);
+    }
+    plan->sum_first = end ? first : 0;
+    plan->sum = malloc((end - plan->sum_first) * gw_type_bytes(plan->type) + 1);
+    return plan->sum ? GW_OK : GW_ENOMEM;
+}
+
+static gw_status open_run(struct gw_plan *plan)
+{
+    size_t steps = (size_t)plan->list.count + 1, ranks = (size_t)plan->problem.size;
+    size_t tensors = (size_t)plan->tensors_count + 1;
+    plan->ops = calloc(steps, sizeof *plan->ops);
+    plan->waits = calloc(steps, sizeof *plan->waits);
+    plan->status = calloc(steps, sizeof *plan->status);
+    plan->in = calloc(tensors, sizeof *plan->in);
+    plan->out = calloc(tensors, sizeof *plan->out);
+    plan->merge_from = calloc(ranks, sizeof *plan->merge_from);
+    plan->merge_bytes = calloc(ranks, sizeof *plan->merge_bytes);
+    plan->merge_at = calloc(ranks, sizeof *plan->merge_at);
+    plan->side = calloc(plan->side_floats + 1, sizeof *plan->side);
+    bool good = plan->ops && plan->waits && plan->status && plan->in && plan->out &&
+                plan->merge_from && plan->merge_bytes && plan->merge_at && plan->side;
+    return good ? GW_OK : GW_ENOMEM;
+}
+
+gw_status gw_plan_build(struct gw_plan *plan, const char *algorithm, struct gw_error *error)
+{
+    gw_status s = open_codecs(plan, error);
+    if (s)
+        return s;
+    describe(plan);
+    s = gw_algorithm_choose(&plan->algorithm, &plan->problem, algorithm, plan->reason,
+                            sizeof plan->reason, error);
+    if (s)
+        return s;
+    s = cut(plan);
+    if (!s) {
+        plan->algorithm->write(&plan->list, &plan->problem);
+        s = plan->list.status;
+    }
+    if (!s)
+        s = gw_graph_build(&plan->graph, &plan->list, plan->layout.pieces_count,
+                           plan->problem.size);
+    if (!s)
+        s = open_slots(plan);
+    if (!s)
+        s = open_sum(plan);
+    if (!s)
+        s = open_run(plan);
+    if (s)
+        return gw_fail(error, s, "not enough memory for a plan of %zu elements",
+                       plan->layout.count);
+    s = open_owners(plan, error);
+    return s == GW_ENOMEM ? gw_fail(error, s, "not enough memory for residuals") : s;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* SPDX-FileCopyrightText: 2026 the gradwire authors */
+/* native: raw data through the transport's own allreduce (MPI_Iallreduce). Nobody knows the
+ * machine's fast paths better; nothing else here sends raw data over MPI's own algorithms. */
+#include "collectives/algorithms.h"
+
+static bool applicable(const struct gw_problem *p)
+{
+    return p->dense && p->native;
+}
+
+static double cost(const struct gw_problem *p)
+{
+    /* A Rabenseifner exchange, and the copy to the user's buffer. */
+    double share = 2.0 * (p->size - 1) / p->size;
+    return gw_cost_wire(p, share * p->raw_bytes) + 2 * gw_cost_confirm(p) +
+           p->raw_bytes / p->memory_bytes_per_s;
+}
+
+static void write(struct gw_step_list *list, const struct gw_problem *p)
+{
+    gw_steps_add(list, GW_STEP_PREPARE, -1, -1);
+    if (p->checks)
+        gw_steps_confirm(list, p->rank, p->size);
+    for (int k = 0; k < p->pieces; k++) {
+        gw_steps_add(list, GW_STEP_NATIVE, k, -1);
+        if (p->divides)
+            gw_steps_add(list, GW_STEP_DIVIDE, k, -1);
+    }
+    gw_steps_add(list, GW_STEP_COMMIT, -1, -1);
+    for (int k = 0; k < p->pieces; k++)
+        gw_steps_add(list, GW_STEP_COPY, k, -1);
+}
+
+const struct gw_algorithm_row gw_native = {
+    .info = { "native", "raw data through the transport's own allreduce (MPI only)",
+              "MPI's own; the same on all ranks", "MPI_Iallreduce of the MPI library" },
+    .collectives = GW_ALLREDUCE,
+    .whole = true,
+    .applicable = applicable,
+    .cost = cost,
+    .write = write,
+};

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* SPDX-FileCopyrightText: 2026 the gradwire authors */
+/* Plans: from arguments to a plan and back to nothing. */
+#include "collectives/plan.h"
+
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/settings.h"
+
+/* What an owner runs: no momentum and no clipping again, but error feedback of its own. */
+static gw_status owner_spec(struct gw_plan *plan, struct gw_plan_tensor *tensor)
+{
+    bool feedback = false;
+    const char *core = tensor->spec;
+    for (const char *plus = strchr(core, '+'); plus; plus = strchr(core, '+')) {
+        feedback |= (strncmp(core, "ef", 2) == 0 && (core[2] == '+' || core[2] == ':'));
+        core = plus + 1;
+    }
+    const char *prefix = feedback && !plan->one_sided_ef ? "ef+" : "";
+    size_t bytes = strlen(prefix) + strlen(core) + 1;
+    tensor->owner_spec = malloc(bytes);
+    if (!tensor->owner_spec)
+        return GW_ENOMEM;
+    snprintf(tensor->owner_spec, bytes, "%s%s", prefix, core);
+    return GW_OK;
+}
+
+static const char *spec_of(const gw_options *options, const char *name)
+{
+    for (size_t i = 0; i < options->rules_count; i++)
+        if (fnmatch(options->rules[i].glob, name, 0) == 0)
+            return options->rules[i].codec;
+    return options->codec ? options->codec : gw_setting_text(GW_SET_CODEC);
+}
+
+static bool f32_only(const struct gw_plan *plan)
+{
+    return plan->type == GW_F32 && plan->operation != GW_MIN && plan->operation != GW_MAX;
+}
+
+static gw_status fill_tensor(struct gw_plan *plan, struct gw_plan_tensor *out,
+                             const gw_tensor *tensor, const gw_options *options,
+                             struct gw_error *error)
+{
+    const struct gw_codec_row *core;
+    char spec[GW_SPEC_TEXT];
+    if (!tensor->name)
+        return gw_fail(error, GW_EINVAL, "a tensor has no name");
+    gw_status s =
+        gw_codec_canonical(spec_of(options, tensor->name), spec, sizeof spec, &core, error);
+    if (s)
+        return s;
+    bool plain = (core->info.traits & GW_ANY_TYPE) && !strchr(spec, '+');
+    if (!f32_only(plan) && !plain)
+        return gw_fail(error, GW_ENOTSUP,
+                       "codec '%s' of tensor '%s' sums and averages f32 only; other types, min "
+                       "and max need raw",
+                       spec, tensor->name);
+    out->count = tensor->count;
+    out->name = strdup(tensor->name);
+    out->spec = strdup(spec);
+    if (!out->name || !out->spec || owner_spec(plan, out))
+        return gw_fail(error, GW_ENOMEM, "not enough memory for tensor '%s'", tensor->name);
+    return GW_OK;
+}
+
+static gw_status check_names(const struct gw_plan *plan, struct gw_error *error)
+{
+    for (int i = 0; i < plan->tensors_count; i++)
+        for (int j = 0; j < i; j++)
+            if (strcmp(plan->tensors[i].name, plan->tensors[j].name) == 0)
+                return gw_fail(error, GW_EINVAL, "tensors %d and %d are both named '%s'", j, i,
+                               plan->tensors[i].name);
+    return GW_OK;
+}
+
+static gw_status fill_tensors(struct gw_plan *plan, const struct gw_request *request,
+                              const gw_options *options, struct gw_error *error)
+{
+    if (request->tensors_count > INT32_MAX || (request->tensors_count && !request->tensors))
+        return gw_fail(error, GW_EINVAL, "the list of tensors is NULL or too long");
+    plan->tensors = calloc(request->tensors_count + 1, sizeof *plan->tensors);
+    if (!plan->tensors)
+        return gw_fail(error, GW_ENOMEM, "not enough memory for %zu tensors",
+                       request->tensors_count);
+    for (size_t t = 0; t < request->tensors_count; t++) {
+        plan->tensors_count = (int)t + 1;
+        gw_status s = fill_tensor(plan, &plan->tensors[t], &request->tensors[t], options, error);
+        if (s)
+            return s;
+    }
+    return check_names(plan, error);
+}
+
+static gw_status fill_options(struct gw_plan *plan, const gw_options *options,
+                              struct gw_error *error)
+{
+    if (options->timeout_s < 0 || options->root < 0 || options->root >= plan->comm->size ||
+        (int)options->nonfinite < 0 || options->nonfinite > GW_NONFINITE_PASS)
+        return gw_fail(error, GW_EINVAL,
+                       "options: timeout_s %g (not below 0), root %d (0 to %d) or nonfinite %d is "
+                       "out of range",
+                       options->timeout_s, options->root, plan->comm->size - 1,
+                       (int)options->nonfinite);
+    plan->root = options->root;
+    plan->seed = options->seed ? options->seed : (uint64_t)gw_setting_number(GW_SET_SEED);
+    plan->piece_count =
+        options->piece_count ? options->piece_count : (size_t)gw_setting_number(GW_SET_PIECE);
+    plan->nonfinite =
+        options->nonfinite ? options->nonfinite : (gw_nonfinite)gw_setting_number(GW_SET_NONFINITE);
+    plan->one_sided_ef = options->one_sided_ef != 0;
+    plan->timeout_ns =
+        options->timeout_s > 0 ? (int64_t)(options->timeout_s * 1e9) : plan->comm->timeout_ns;
+    return GW_OK;
+}
+
+static gw_status check_stateless(const struct gw_plan *plan, struct gw_error *error)
+{
+    for (int t = 0; t < plan->tensors_count; t++)
+        if (gw_codec_has_state(plan->tensors[t].codec))
+            return gw_fail(error, GW_ENOTSUP,
+                           "codec '%s' keeps state between runs, a one-call collective cannot: "
+                           "make a plan",
+                           plan->tensors[t].spec);
+    return GW_OK;
+}
+
+/* Everything that needs no other rank. */
+static gw_status prepare(struct gw_plan *plan, const struct gw_request *request,
+                         struct gw_error *error)
+{
+    static const gw_options none;
+    const gw_options *options = request->options ? request->options : &none;
+    plan->collective = request->collective;
+    plan->type = request->type;
+    plan->operation = request->operation;
+    plan->block_count = request->block_count;
+    if ((int)plan->type < 0 || plan->type > GW_I32 || (int)plan->operation < 0 ||
+        plan->operation > GW_MAX)
+        return gw_fail(error, GW_EINVAL, "unknown type %d or operation %d", (int)plan->type,
+                       (int)plan->operation);
+    if (plan->type == GW_I32 && plan->operation == GW_MEAN)
+        return gw_fail(error, GW_ENOTSUP, "the mean of i32 is not an i32: sum, then divide");
+    gw_status s = fill_options(plan, options, error);
+    if (!s)
+        s = fill_tensors(plan, request, options, error);
+    if (!s)
+        s = gw_plan_build(
+            plan, options->algorithm ? options->algorithm : gw_setting_text(GW_SET_ALGORITHM),
+            error);
+    if (!s && request->once)
+        s = check_stateless(plan, error);
+    return s;
+}
+
+gw_status gw_plan_create(gw_plan **out, gw_comm *comm, const struct gw_request *request)
+{
+    if (!comm)
+        return GW_EINVAL;
+    if (!out)
+        return gw_fail(&comm->error, GW_EINVAL, "gw_plan_*: out is NULL");
+    gw_error_clear(&comm->error);
+    gw_status s = gw_comm_check(comm, &comm->error);
+    if (s)
+        return s;
+    unsigned channel = comm->next_channel++;
+    struct gw_plan nothing = { .comm = comm, .channel = channel };
+    struct gw_plan *plan = calloc(1, sizeof *plan);
+    if (!plan) {
+        s = gw_fail(&comm->error, GW_ENOMEM, "not enough memory for a plan");
+        return gw_plan_agree(&nothing, s, &comm->error);
+    }
+    *plan = nothing;
+    plan->runnable.progress = gw_plan_progress;
+    s = gw_settings_check(&comm->error);
+    if (!s)
+        s = prepare(plan, request, &comm->error);
+    s = gw_plan_agree(plan, s, &comm->error);
+    if (!s && plan->algorithm == &gw_native)
+        s = gw_comm_split(&plan->native, comm, 0, comm->rank);
+    if (s)
+        gw_plan_close(plan);
+    else
+        *out = plan;
+    return s;
+}
+
+gw_status gw_plan_create_one(gw_plan **out, gw_comm *comm, struct gw_request request, size_t count)
+{
+    const char *name = request.options ? request.options->name : NULL;
+    gw_tensor tensor = { name ? name : "tensor", count };
+    request.tensors = &tensor;
+    request.tensors_count = 1;
+    return gw_plan_create(out, comm, &request);
+}
+
+static void close_tensors(gw_plan *plan)
+{
+    for (int t = 0; t < plan->tensors_count; t++) {
+        gw_codec_close(plan->tensors[t].codec);
+        free(plan->tensors[t].name);
+        free(plan->tensors[t].spec);
+        free(plan->tensors[t].owner_spec);
+    }
+    free(plan->tensors);
+}
+
+void gw_plan_close(gw_plan *plan)
+{
+    if (!plan)
+        return;
+    gw_plan_give_up(plan);
+    gw_comm_close(plan->native); /* its op, if any, was given up above */
+    for (int i = 0; plan->owners && i < plan->layout.segments_count; i++)
+        gw_codec_close(plan->owners[i]);
+    close_tensors(plan);
+    gw_steps_free(&plan->list);
+    gw_graph_free(&plan->graph);
+    gw_layout_free(&plan->layout);
+    free(plan->owners);
+    free(plan->slots);
+    free(plan->arena);
+    free(plan->sum);
+    free(plan->merge_from);
+    free(plan->merge_bytes);
+    free(plan->merge_at);
+    free(plan->side);
+    free(plan->in);
+    free(plan->out);
+    free(plan->ops);
+    free(plan->waits);
+    free(plan->status);
+    free(plan);
+}

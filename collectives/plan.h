@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* SPDX-FileCopyrightText: 2026 the gradwire authors */
+/* What a plan is, inside. */
+#ifndef GW_COLLECTIVES_PLAN_H
+#define GW_COLLECTIVES_PLAN_H
+
+#include <gradwire/plan.h>
+
+#include "collectives/algorithms.h"
+#include "collectives/graph.h"
+#include "collectives/layout.h"
+#include "comm/comm.h"
+#include "compress/codec.h"
+
+struct gw_plan_tensor {
+    char *name, *spec; /* canonical */
+    char *owner_spec;  /* of stage 1: the core, under ef+ if `spec` is */
+    size_t count;
+    struct gw_codec *codec; /* what this rank sends; decodes everything */
+};
+
+struct gw_plan_slot {
+    size_t offset, capacity, length; /* bytes of the arena */
+};
+
+enum gw_step_status { GW_STEP_WAITS, GW_STEP_UNDER_WAY, GW_STEP_DONE };
+
+enum gw_plan_state { GW_PLAN_IDLE, GW_PLAN_RUNNING, GW_PLAN_ENDED };
+
+struct gw_plan {
+    struct gw_runnable runnable; /* first: the comm knows the plan by it */
+    gw_comm *comm;
+    gw_comm *native; /* of `native` plans: the transport orders its own collectives per comm */
+    unsigned channel;
+
+    /* what was asked */
+    enum gw_collective collective;
+    gw_type type;
+    gw_operation operation;
+    struct gw_plan_tensor *tensors;
+    int tensors_count;
+    size_t block_count; /* reduce_scatter, allgather: elements per rank */
+    int root;
+    uint64_t seed;
+    size_t piece_count;
+    gw_nonfinite nonfinite;
+    bool one_sided_ef;
+    int64_t timeout_ns;
+
+    /* what was made of it */
+    const struct gw_algorithm_row *algorithm;
+    char reason[GW_ERROR_TEXT];
+    struct gw_problem problem;
+    struct gw_layout layout;
+    struct gw_codec **owners; /* by segment: stage 1, where some step re-encodes it */
+    struct gw_step_list list;
+    struct gw_graph graph;
+    struct gw_plan_slot *slots;
+    uint8_t *arena;
+    uint8_t *sum;            /* the workspace: the whole layout, or the owned block */
+    size_t sum_first;        /* element of the layout at sum[0] */
+    const void **merge_from; /* scratch of a MERGE: size each */
+    size_t *merge_bytes, *merge_at;
+    size_t side_floats;
+    float *side;
+
+    /* the run */
+    enum gw_plan_state state;
+    const void **in;
+    void **out;
+    struct gw_op **ops; /* by step: under way */
+    int *waits;         /* by step: how many it still waits for */
+    uint8_t *status;    /* by step: enum gw_step_status */
+    int left, first_left;
+    int native_at; /* NATIVE: segments handed to the transport so far */
+    int64_t last_progress_ns;
+    bool committed;
+    struct gw_error failure; /* of this run; status GW_OK: none */
+    uint8_t abort[GW_HEADER_BYTES + GW_ERROR_TEXT];
+    size_t abort_bytes;
+
+    struct gw_stats stats;
+    int64_t started_ns;
+    struct gw_error error; /* of public calls */
+
+    /* Tests put failures here; NULL otherwise. */
+    gw_status (*fault)(void *context, const struct gw_step *step);
+    void *fault_context;
+};
+
+/* Where a segment's elements stand, counted from its codec's unit. */
+size_t gw_plan_unit_first(const struct gw_plan *plan, const struct gw_segment *segment);
+
+/* Addresses of a segment's elements. */
+const void *gw_plan_input(const struct gw_plan *plan, const struct gw_segment *segment);
+void *gw_plan_output(const struct gw_plan *plan, const struct gw_segment *segment);
+void *gw_plan_sum(const struct gw_plan *plan, const struct gw_piece *piece,
+                  const struct gw_segment *segment);
+
+/* ---- work.c: what the steps that compute do. GW_OK or the failure, with words. ----------------*/
+gw_status gw_plan_work(struct gw_plan *plan, const struct gw_step *step, struct gw_error *error);
+/* A message has come into a slot: is it what it should be? */
+gw_status gw_plan_accept(struct gw_plan *plan, const struct gw_step *step, size_t bytes,
+                         struct gw_error *error);
+
+/* ---- plan.c, build.c, agree.c
+ * -------------------------------------------------------------------------*/
+gw_status gw_plan_build(struct gw_plan *plan, const char *algorithm, struct gw_error *error);
+/* Compare with the other ranks; `local` is how far this rank got, with words in *error. */
+gw_status gw_plan_agree(struct gw_plan *plan, gw_status local, struct gw_error *error);
+
+struct gw_request { /* the arguments of gw_plan_* in one place */
+    enum gw_collective collective;
+    const gw_tensor *tensors;
+    size_t tensors_count, block_count;
+    gw_type type;
+    gw_operation operation;
+    const gw_options *options;
+    bool once; /* a one-call form: no state */
+};
+
+gw_status gw_plan_create(gw_plan **out, gw_comm *comm, const struct gw_request *request);
+/* A request for one tensor of `count` elements; `tensor` is filled in. */
+gw_status gw_plan_create_one(gw_plan **out, gw_comm *comm, struct gw_request request, size_t count);
+
+/* ---- execute.c --------------------------------------------------------------------------------*/
+void gw_plan_progress(struct gw_runnable *self);
+void gw_plan_give_up(struct gw_plan *plan);
+
+#endif

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* SPDX-FileCopyrightText: 2026 the gradwire authors */
+/* Residuals and momenta as bytes: training state, to be saved with the model.
+ *
+ * Layout (little-endian): a header, then one record per unit of state: this rank's own (what it
+ * sends, per tensor), then the owners' (per segment of what this rank owns). Records are keyed by
+ * the tensor's name and the elements they cover, never by position or address. */
+#include "collectives/plan.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+enum { STATE_HEADER = 40, RECORD_HEADER = 56, STATE_VERSION = 1 };
+
+static const char MAGIC[8] = "GWSTATE";
+
+struct record { /* one unit of state, as it stands in the bytes */
+    uint64_t tensor, spec, stage, first, count, run, floats;
+    const uint8_t *values;
+};
+
+struct header {
+    uint32_t ranks, rank;
+    uint64_t records;
+};
+
+/* ---- writing ----------------------------------------------------------------------------------*/
+
+static int units(const struct gw_plan *plan)
+{
+    return plan->tensors_count + plan->layout.segments_count;
+}
+
+/* The codec of unit i: tensors first, then owned segments; NULL where there is none. */
+static struct gw_codec *unit_codec(const struct gw_plan *plan, int i)
+{
+    if (i < plan->tensors_count)
+        return plan->tensors[i].codec;
+    return plan->owners[i - plan->tensors_count];
+}
+
+static uint64_t unit_spec(const struct gw_plan *plan, int i)
+{
+    int t = i < plan->tensors_count ? i : plan->layout.segments[i - plan->tensors_count].tensor;
+    return gw_hash_text(i < plan->tensors_count ? plan->tensors[t].spec
+                                                : plan->tensors[t].owner_spec);
+}
+
+size_t gw_plan_state_bytes(const gw_plan *plan)
+{
+    size_t bytes = STATE_HEADER;
+    for (int i = 0; plan && i < units(plan); i++)
+        if (unit_codec(plan, i))
+            bytes += RECORD_HEADER + 4 * gw_codec_state_count(unit_codec(plan, i));
+    return bytes;
+}
+
+static size_t put_record(uint8_t *at, const struct gw_codec *c, uint64_t spec)
+{
+    size_t floats = gw_codec_state_count(c);
+    uint8_t *values = at + RECORD_HEADER;
+    gw_put_u64(at, c->site.tensor_key);
+    gw_put_u64(at + 8, spec);
+    gw_put_u64(at + 16, (uint64_t)c->site.stage);
+    gw_put_u64(at + 24, c->site.first);
+    gw_put_u64(at + 32, c->site.count);
+    gw_put_u64(at + 40, c->run);
+    gw_put_u64(at + 48, floats);
+    for (const struct gw_codec *link = c; link; link = link->inner) {
+        size_t n = link->row->state_count ? link->row->state_count(link) : 0;
+        for (size_t i = 0; i < n; i++, values += 4)
+            gw_put_f32(values, link->state[i]);
+    }
+    return RECORD_HEADER + 4 * floats;
+}
+
+gw_status gw_plan_save(const gw_plan *plan, void *buffer, size_t capacity, size_t *written)
+{
+    if (!plan || !buffer || !written)
+        return GW_EINVAL;
+    if (plan->state == GW_PLAN_RUNNING)
+        return GW_ESTATE;
+    size_t bytes = gw_plan_state_bytes(plan);
+    if (capacity < bytes)
+        return GW_ECAPACITY;
+    uint8_t *out = buffer;
+    size_t at = STATE_HEADER;
+    uint64_t records = 0;
+    for (int i = 0; i < units(plan); i++) {
+        if (!unit_codec(plan, i))
+            continue;
+        at += put_record(out + at, unit_codec(plan, i), unit_spec(plan, i));
+        records++;
+    }
+    memcpy(out, MAGIC, sizeof MAGIC);
+    gw_put_u32(out + 8, STATE_VERSION);
+    gw_put_u32(out + 12, (uint32_t)plan->problem.size);
+    gw_put_u64(out + 16, (uint64_t)plan->problem.rank);
+    gw_put_u64(out + 24, records);
+    gw_put_u64(out + 32, XXH3_64bits(out + STATE_HEADER, at - STATE_HEADER));
+    *written = at;
+    return GW_OK;
+}
+
+/* ---- reading: nothing is believed
+ * --------------------------------------------------------------*/
+
+static gw_status read_header(struct header *h, const uint8_t *in, size_t bytes,
+                             struct gw_error *error)
+{
+    if (bytes < STATE_HEADER || memcmp(in, MAGIC, sizeof MAGIC) != 0)
+        return gw_fail(error, GW_EPAYLOAD, "not a saved state of gradwire (%zu bytes)", bytes);
+    if (gw_get_u32(in + 8) != STATE_VERSION)
+        return gw_fail(error, GW_EPAYLOAD, "saved state of version %u, expected %u",
+                       gw_get_u32(in + 8), STATE_VERSION);
+#ifndef GW_FUZZING
+    if (gw_get_u64(in + 32) != XXH3_64bits(in + STATE_HEADER, bytes - STATE_HEADER))
+        return gw_fail(error, GW_EPAYLOAD,
+                       "the saved state's checksum does not match: it is cut "
+                       "short or damaged");
+#endif
+    *h = (struct header){ gw_get_u32(in + 12), (uint32_t)gw_get_u64(in + 16), gw_get_u64(in + 24) };
+    return GW_OK;
+}
+
+static gw_status read_record(struct record *r, const uint8_t *in, size_t bytes, size_t *at,
+                             struct gw_error *error)
+{
+    const uint8_t *p = in + *at;
+    if (bytes - *at < RECORD_HEADER || gw_get_u64(p + 48) > (bytes - *at - RECORD_HEADER) / 4)
+        return gw_fail(error, GW_EPAYLOAD, "the saved state ends within a record, at byte %zu",
+                       *at);
+    *r = (struct record){ gw_get_u64(p),      gw_get_u64(p + 8),  gw_get_u64(p + 16),
+                          gw_get_u64(p + 24), gw_get_u64(p + 32), gw_get_u64(p + 40),
+                          gw_get_u64(p + 48), p + RECORD_HEADER };
+    *at += RECORD_HEADER + 4 * (size_t)r->floats;
+    return GW_OK;
+}
+
+static gw_status check_values(const struct record *r, struct gw_error *error)
+{
+    for (size_t i = 0; i < r->floats; i++)
+        if (!gw_is_finite(gw_get_f32(r->values + 4 * i)))
+            return gw_fail(error, GW_EPAYLOAD, "the saved state holds NaN or infinity");
+    return GW_OK;
+}
+
+static gw_status check_unit(const struct record *r, const struct gw_codec *c, uint64_t spec,
+                            struct gw_error *error)
+{
+    if (r->tensor != c->site.tensor_key || r->first != c->site.first || r->count != c->site.count ||
+        r->stage != (uint64_t)c->site.stage)
+        return gw_fail(error, GW_EMISMATCH,
+                       "the saved state is of another layout: at tensor '%s' it has elements %llu "
+                       "to %llu, the plan %zu to %zu",
+                       c->site.tensor, (unsigned long long)r->first,
+                       (unsigned long long)(r->first + r->count), c->site.first,
+                       c->site.first + c->site.count);
+    if (r->spec != spec || r->floats != gw_codec_state_count(c))
+        return gw_fail(error, GW_EMISMATCH,
+                       "the saved state of tensor '%s' is of another codec than '%s'",
+                       c->site.tensor, c->spec);
+    return check_values(r, error);
+}
+
+static void load_unit(struct gw_codec *c, const struct record *r, float *scratch)
+{
+    for (size_t i = 0; i < r->floats; i++)
+        scratch[i] = gw_get_f32(r->values + 4 * i);
+    gw_codec_state_load(c, scratch);
+    for (struct gw_codec *link = c; link; link = link->inner)
+        link->run = r->run;
+}
+
+/* Room for the state of the largest unit. */
+static float *open_scratch(const struct gw_plan *plan)
+{
+    size_t most = 0;
+    for (int i = 0; i < units(plan); i++)
+        if (unit_codec(plan, i))
+            most = gw_max_size(most, gw_codec_state_count(unit_codec(plan, i)));
+    return calloc(most + 1, sizeof(float));
+}
+
+/* First pass checks, second pass loads: a bad buffer changes nothing. */
+static gw_status walk(gw_plan *plan, const uint8_t *in, size_t bytes, float *scratch)
+{
+    size_t at = STATE_HEADER;
+    for (int i = 0; i < units(plan); i++) {
+        struct gw_codec *c = unit_codec(plan, i);
+        struct record r;
+        if (!c)
+            continue;
+        gw_status s = read_record(&r, in, bytes, &at, &plan->error);
+        if (!s && !scratch)
+            s = check_unit(&r, c, unit_spec(plan, i), &plan->error);
+        if (s)
+            return s;
+        if (scratch)
+            load_unit(c, &r, scratch);
+    }
+    if (at != bytes)
+        return gw_fail(&plan->error, GW_EMISMATCH,
+                       "the saved state has %zu bytes more than the plan", bytes - at);
+    return GW_OK;
+}
+
+static gw_status check_idle(gw_plan *plan)
+{
+    gw_error_clear(&plan->error);
+    if (plan->state == GW_PLAN_RUNNING)
+        return gw_fail(&plan->error, GW_ESTATE, "a run is under way: gw_wait first");
+    return GW_OK;
+}
+
+gw_status gw_plan_load(gw_plan *plan, const void *buffer, size_t bytes)
+{
+    struct header h;
+    if (!plan || !buffer)
+        return GW_EINVAL;
+    gw_status s = check_idle(plan);
+    if (!s)
+        s = read_header(&h, buffer, bytes, &plan->error);
+    if (s)
+        return s;
+    if (h.ranks != (uint32_t)plan->problem.size || h.rank != (uint32_t)plan->problem.rank)
+        return gw_fail(&plan->error, GW_EMISMATCH,
+                       "the state was saved by rank %u of %u, this is rank %d of %d (see "
+                       "gw_plan_load_folded)",
+                       h.rank, h.ranks, plan->problem.rank, plan->problem.size);
+    s = walk(plan, buffer, bytes, NULL);
+    if (s)
+        return s;
+    float *scratch = open_scratch(plan);
+    if (!scratch)
+        return gw_fail(&plan->error, GW_ENOMEM, "not enough memory to load a state");
+    s = walk(plan, buffer, bytes, scratch);
+    free(scratch);
+    return s;
+}
+
+/* ---- another number of ranks ------------------------------------------------------------------*/
+
+/* Add what one record brings to the state of unit `c`, as it will stand in `next`. */
+static void fold_own(const struct gw_plan *plan, const struct gw_codec *c, const struct record *r,
+                     int old_rank, int old_ranks, float *next)
+{
+    int size = plan->problem.size, rank = plan->problem.rank;
+    float scale = plan->operation == GW_MEAN ? (float)size / (float)old_ranks : 1;
+    size_t at = 0;
+    for (const struct gw_codec *link = c; link; link = link->inner) {
+        size_t n = link->row->state_count ? link->row->state_count(link) : 0;
+        bool residual = strcmp(link->row->info.name, "ef") == 0;
+        for (size_t i = at; i < at + n; i++) {
+            float v = gw_get_f32(r->values + 4 * i);
+            if (residual && old_rank % size == rank)
+                next[i] += scale * v;
+            else if (!residual && rank % old_ranks == old_rank)
+                next[i] = v;
+        }
+        at += n;
+    }
+}
+
+/* An owner's residual has one float per element: elements move to who owns them now. */
+static void fold_owner(const struct gw_codec *c, const struct record *r, float *next)
+{
+    uint64_t first = r->first > c->site.first ? r->first : c->site.first;
+    uint64_t end = gw_min_size(r->first + r->count, c->site.first + c->site.count);
+    for (uint64_t e = first; e < end; e++)
+        next[e - c->site.first] += gw_get_f32(r->values + 4 * (e - r->first));
+}
+
+static bool same_unit(const struct record *r, const struct gw_codec *c)
+{
+    if (r->tensor != c->site.tensor_key || r->stage != (uint64_t)c->site.stage)
+        return false;
+    return r->stage == 1 ? r->floats == r->count && gw_codec_state_count(c) == c->site.count
+                         : r->floats == gw_codec_state_count(c) && r->count == c->site.count;
+}
+
+static gw_status fold_unit(gw_plan *plan, struct gw_codec *c, const void *const *buffers,
+                           const size_t *bytes, int count, float *next)
+{
+    uint64_t run = 0;
+    memset(next, 0, gw_codec_state_count(c) * sizeof *next);
+    for (int old = 0; old < count; old++) {
+        const uint8_t *in = buffers[old];
+        size_t at = STATE_HEADER;
+        while (at < bytes[old]) {
+            struct record r;
+            gw_status s = read_record(&r, in, bytes[old], &at, &plan->error);
+            if (s)
+                return s;
+            if (!same_unit(&r, c))
+                continue;
+            run = r.run;
+            if (r.stage == 1)
+                fold_owner(c, &r, next);
+            else
+                fold_own(plan, c, &r, old, count, next);
+        }
+    }
+    gw_codec_state_load(c, next);
+    for (struct gw_codec *link = c; link; link = link->inner)
+        link->run = run;
+    return GW_OK;
+}
+
+static gw_status check_folds(gw_plan *plan, const void *const *buffers, const size_t *bytes,
+                             int count)
+{
+    for (int old = 0; old < count; old++) {
+        struct header h;
+        gw_status s = read_header(&h, buffers[old], bytes[old], &plan->error);
+        if (s)
+            return s;
+        if (h.ranks != (uint32_t)count || h.rank != (uint32_t)old)
+            return gw_fail(&plan->error, GW_EMISMATCH, "buffer %d of %d was saved by rank %u of %u",
+                           old, count, h.rank, h.ranks);
+        size_t at = STATE_HEADER;
+        while (at < bytes[old]) {
+            struct record r;
+            s = read_record(&r, buffers[old], bytes[old], &at, &plan->error);
+            if (!s)
+                s = check_values(&r, &plan->error);
+            if (!s && r.stage == 0 && (r.first != 0 || r.count > SIZE_MAX / 4))
+                s = gw_fail(&plan->error, GW_EMISMATCH, "a record covers part of a tensor");
+            if (s)
+                return s;
+        }
+    }
+    return GW_OK;
+}
+
+gw_status gw_plan_load_folded(gw_plan *plan, const void *const *buffers, const size_t *bytes,
+                              int count, gw_fold fold)
+{
+    if (!plan || !buffers || !bytes || count < 1)
+        return GW_EINVAL;
+    gw_status s = check_idle(plan);
+    if (!s)
+        s = check_folds(plan, buffers, bytes, count);
+    if (s)
+        return s;
+    if (count == plan->problem.size)
+        return gw_plan_load(plan, buffers[plan->problem.rank], bytes[plan->problem.rank]);
+    if (fold == GW_FOLD_REFUSE)
+        return gw_fail(&plan->error, GW_EMISMATCH,
+                       "the state was saved by %d ranks, the plan has %d: ask to drop or fold it",
+                       count, plan->problem.size);
+    float *next = open_scratch(plan);
+    if (!next)
+        return gw_fail(&plan->error, GW_ENOMEM, "not enough memory to fold a state");
+    for (int i = 0; !s && i < units(plan); i++) {
+        struct gw_codec *c = unit_codec(plan, i);
+        if (c && fold == GW_FOLD_DROP)
+            gw_codec_state_load(c, next);
+        else if (c)
+            s = fold_unit(plan, c, buffers, bytes, count, next);
+    }
+    free(next);
+    return s;
+}
+
+gw_status gw_plan_rescale(gw_plan *plan, double factor)
+{
+    if (!plan)
+        return GW_EINVAL;
+    gw_status s = check_idle(plan);
+    if (s)
+        return s;
+    if (!isfinite(factor) || !isfinite((float)factor))
+        return gw_fail(&plan->error, GW_EINVAL, "gw_plan_rescale: the factor is not finite");
+    for (int i = 0; i < units(plan); i++)
+        if (unit_codec(plan, i))
+            gw_codec_scale_residual(unit_codec(plan, i), (float)factor);
+    return GW_OK;
+}

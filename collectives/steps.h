@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* SPDX-FileCopyrightText: 2026 the gradwire authors */
+/* A step list: what one rank does during one run. Algorithms write it, the executor runs it; the
+ * same list can be printed, priced and checked without a network.
+ *
+ * Data stands in three kinds of places: pieces of the user's buffers, pieces of the float
+ * workspace SUM, and slots (one message each). A step waits while an earlier step that touches the
+ * same place, one of them writing, is not done; messages between two ranks go in list order. */
+#ifndef GW_COLLECTIVES_STEPS_H
+#define GW_COLLECTIVES_STEPS_H
+
+#include <gradwire/plan.h>
+
+#include <stdbool.h>
+
+#include "base/error.h"
+
+/* X(name, what it does) */
+#define GW_STEP_KINDS(X)                                                                           \
+    X(PREPARE, "look at the whole input")                                                          \
+    X(PROPOSE, "write side information into slot")                                                 \
+    X(ADOPT, "take the maximum of the side information in slots")                                  \
+    X(ENCODE, "input piece to slot")                                                               \
+    X(REENCODE, "SUM piece to slot")                                                               \
+    X(MERGE, "slots to slot, without decoding")                                                    \
+    X(LOAD, "input piece to SUM piece")                                                            \
+    X(DECODE, "slot to SUM piece")                                                                 \
+    X(ADD, "slot added to SUM piece")                                                              \
+    X(DIVIDE, "SUM piece divided by the number of ranks")                                          \
+    X(NATIVE, "input piece to SUM piece by the transport's allreduce")                             \
+    X(SEND, "slot to peer")                                                                        \
+    X(RECV, "peer to slot")                                                                        \
+    X(SIGN, "all went well so far: say so in slot")                                                \
+    X(COMMIT, "all went well everywhere: from here on nothing fails")                              \
+    X(DELIVER, "slot to output piece")                                                             \
+    X(COPY, "SUM piece to output piece")
+
+#define GW_STEP_ENUM(name, sentence) GW_STEP_##name,
+enum gw_step_kind { GW_STEP_KINDS(GW_STEP_ENUM) GW_STEP_KIND_COUNT };
+#undef GW_STEP_ENUM
+
+struct gw_step {
+    enum gw_step_kind kind;
+    int peer;  /* SEND, RECV; else -1 */
+    int piece; /* -1: none */
+    int slot;  /* -1: none */
+    int from;  /* MERGE, ADOPT: first of size consecutive slots */
+    int phase; /* of the algorithm: a rank that is silent in an early one holds up the later */
+};
+
+enum gw_slot_kind { GW_SLOT_CODED, GW_SLOT_MERGED, GW_SLOT_SIDE, GW_SLOT_SIGN };
+
+struct gw_slot {
+    enum gw_slot_kind kind;
+    int piece;
+};
+
+struct gw_step_list {
+    struct gw_step *steps;
+    int count, capacity;
+    struct gw_slot *slots;
+    int slots_count, slots_capacity;
+    int phase;
+    gw_status status; /* GW_ENOMEM sticks: writers need not look after every step */
+};
+
+const char *gw_step_name(enum gw_step_kind kind);
+
+void gw_steps_free(struct gw_step_list *list);
+
+/* Add a slot, or `count` consecutive ones; returns the (first) index. */
+int gw_steps_slots(struct gw_step_list *list, enum gw_slot_kind kind, int piece, int count);
+
+void gw_steps_add(struct gw_step_list *list, enum gw_step_kind kind, int piece, int slot);
+void gw_steps_send(struct gw_step_list *list, int peer, int slot);
+void gw_steps_recv(struct gw_step_list *list, int peer, int slot);
+void gw_steps_merge(struct gw_step_list *list, int piece, int from, int slot);
+
+/* Every rank hears from every other, directly or through others, that all went well so far
+ * (dissemination barrier, Hensgen, Finkel and Manber 1988): the run's point of decision. */
+void gw_steps_confirm(struct gw_step_list *list, int rank, int size);
+
+/* Ranks agree on the codecs' side information. */
+void gw_steps_agree(struct gw_step_list *list, int rank, int size);
+
+#endif
