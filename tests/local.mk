@@ -40,6 +40,16 @@ print-tests:
 	@echo $(TESTS)
 
 if WITH_CHECK
+
+check_LTLIBRARIES += libranks.la
+libranks_la_SOURCES = tests/ranks.c tests/ranks.h tests/collective_bodies.c tests/collective_bodies.h
+libranks_la_CPPFLAGS = $(AM_CPPFLAGS) $(XXHASH_CFLAGS)
+
+check_PROGRAMS += tests/test_algorithms
+tests_test_algorithms_SOURCES = tests/test_algorithms.c
+tests_test_algorithms_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_algorithms_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_algorithms
 endif
 
 if !FUZZ

@@ -39,6 +39,7 @@ typedef enum gw_codec_traits {
     GW_WANTS_EF = 4,   /* biased: should stand under ef+ */
     GW_FIXED_SIZE = 8, /* payload bytes depend on the element count alone */
     GW_WRAPPER = 16,   /* stands in front of another codec: "ef+sign" */
+    GW_VOTE = 64,      /* merges to a vote, not a sum: a mean does not divide it */
     GW_ANY_TYPE = 32   /* encodes all element types and operations, not only f32 sums */
 } gw_codec_traits;
 

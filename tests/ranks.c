@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* SPDX-FileCopyrightText: 2026 the gradwire authors */
+/* The harness of tests that need ranks. */
+#include "tests/ranks.h"
+
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <xxhash.h>
+
+#include "base/random.h"
+
+static atomic_int failed;
+static atomic_int group;
+
+int expect(int good, const char *format, ...)
+{
+    if (good)
+        return 1;
+    va_list args;
+    char words[1024];
+    va_start(args, format);
+    vsnprintf(words, sizeof words, format, args);
+    va_end(args);
+    if (atomic_fetch_add(&failed, 1) < 20)
+        fprintf(stderr, "FAILED: %s\n", words);
+    return 0;
+}
+
+int failures(void)
+{
+    return atomic_exchange(&failed, 0);
+}
+
+struct thread {
+    pthread_t id;
+    int rank, ranks, group;
+    const char *prefix;
+    rank_body body;
+    void *context;
+};
+
+static void *run_rank(void *argument)
+{
+    struct thread *t = argument;
+    char spec[256];
+    gw_comm *comm;
+    snprintf(spec, sizeof spec, "%slocal:ranks=%d,rank=%d,name=test%d", t->prefix, t->ranks,
+             t->rank, t->group);
+    if (expect(gw_comm_open(&comm, spec) == GW_OK, "gw_comm_open(%s): %s", spec,
+               gw_comm_error(NULL))) {
+        t->body(comm, t->context);
+        gw_comm_close(comm);
+    }
+    return NULL;
+}
+
+void run_ranks_behind(const char *prefix, int n, rank_body body, void *context)
+{
+    struct thread threads[64];
+    int id = atomic_fetch_add(&group, 1);
+    for (int r = 0; r < n; r++) {
+        threads[r] = (struct thread){
+            .rank = r, .ranks = n, .group = id, .prefix = prefix, .body = body, .context = context
+        };
+        if (pthread_create(&threads[r].id, NULL, run_rank, &threads[r]))
+            abort();
+    }
+    for (int r = 0; r < n; r++)
+        pthread_join(threads[r].id, NULL);
+}
+
+void run_ranks(int n, rank_body body, void *context)
+{
+    run_ranks_behind("", n, body, context);
+}
+
+void fill_input(float *x, size_t count, int rank)
+{
+    struct gw_random_key key = gw_random_key(7, 1, 0, rank, 0);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t h = gw_random_u32(key, i);
+        float v = (float)(int32_t)(h & 0xffff) / 65536.0f - 0.5f;
+        x[i] = v * (float)(1 << (h >> 30));
+    }
+}
+
+unsigned long long digest(const void *bytes, size_t count)
+{
+    return XXH3_64bits(bytes, count);
+}
