@@ -25,12 +25,16 @@ struct gw_op {
  * All calls are made by the comm's one thread; none of them waits, except open, split and pause. */
 struct gw_transport_row {
     gw_transport_info info;
+    bool decorates; /* stands in front of another: "NAME:key=value/INNER" */
 
     /* Fill comm->rank, size, impl from the parsed values. `rest`: what follows '/' (decorators). */
     gw_status (*open)(gw_comm *comm, const struct gw_values *values, const char *rest,
                       struct gw_error *error);
     void (*close)(gw_comm *comm);
-    gw_status (*split)(gw_comm *out, gw_comm *comm, int colour, int key, struct gw_error *error);
+    /* Fill out->impl; out->rank and out->size are known (size 0: this rank joins no group, out is
+     * only there to take part in the call). `serial` is new for each split of `comm`. */
+    gw_status (*split)(gw_comm *out, gw_comm *comm, int colour, unsigned serial,
+                       struct gw_error *error);
 
     /* Start a message; `*op` is tested until it is no longer pending. The buffer is the
      * transport's until then. */
@@ -85,9 +89,9 @@ struct gw_comm {
     bool shaped;
     int *nodes; /* node of each rank */
     int node_rank, node_ranks, node_cores;
-    bool crowded; /* ranks outnumber cores on this node: waiting gives the core away */
-    void **kept;  /* buffers a broken transport may still touch */
-    size_t kept_count;
+    bool crowded;      /* ranks outnumber cores on this node: waiting gives the core away */
+    size_t kept_count; /* buffers a broken transport may still touch */
+    struct gw_control *control;
 };
 
 /* ---- calls for the rooms above. All check comm->broken and set it when they fail so.
@@ -103,7 +107,7 @@ gw_status gw_comm_recv(gw_comm *comm, int peer, unsigned channel, void *buffer, 
 gw_status gw_comm_test(gw_comm *comm, struct gw_op *op, size_t *bytes);
 bool gw_comm_cancel(gw_comm *comm, struct gw_op *op);
 void gw_comm_pause(gw_comm *comm, int64_t until_ns);
-/* Take over a malloced buffer that a cancelled op may still touch. */
+/* Take over a malloced buffer that a cancelled op may still touch: it is never freed. */
 void gw_comm_keep(gw_comm *comm, void *buffer);
 
 /* Let every plan under way on this comm progress once. */
@@ -134,6 +138,25 @@ extern const struct gw_transport_row *const gw_transport_rows[]; /* ends with NU
 gw_status gw_comm_open_spec(gw_comm **out, const char *spec, struct gw_error *error);
 /* A decorator's inner comm: without topology. */
 gw_status gw_comm_open_bare(gw_comm **out, const char *spec, struct gw_error *error);
+/* A comm of this row with nothing in it; row->open fills it. */
+gw_status gw_comm_new(gw_comm **out, const struct gw_transport_row *row, struct gw_error *error);
+/* The comm's spec becomes "NAME:params/inner" (inner may be NULL). */
+gw_status gw_comm_name(gw_comm *comm, const char *params, const char *inner,
+                       struct gw_error *error);
+/* What every open does after the transport is there: the setting GRADWIRE_LINK, the topology.
+ * On an error `*comm` is closed. */
+gw_status gw_comm_complete(gw_comm **comm, struct gw_error *error);
+/* Put a simulated link around `*comm`, which the new comm owns. On an error `*comm` stays. */
+gw_status gw_shaped_wrap(gw_comm **comm, const struct gw_values *values, struct gw_error *error);
+const struct gw_transport_row *gw_transport_find(const char *name, size_t length,
+                                                 struct gw_error *error);
+
+/* Both know the size of the group, so they come after row->open. */
+gw_status gw_control_open(gw_comm *comm, struct gw_error *error);
+void gw_control_close(gw_comm *comm);
 gw_status gw_topology_fill(gw_comm *comm, struct gw_error *error);
+
+extern const struct gw_transport_row gw_self_row, gw_local_row, gw_mpi_row, gw_shaped_row,
+    gw_env_row;
 
 #endif

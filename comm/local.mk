@@ -3,4 +3,14 @@
 noinst_LTLIBRARIES += libcomm.la
 libcomm_la_CPPFLAGS = $(AM_CPPFLAGS) $(HWLOC_CFLAGS) $(MPI_CFLAGS)
 libcomm_la_SOURCES = \
-	comm/comm.h
+	comm/comm.h \
+	comm/control.c \
+	comm/env.c \
+	comm/local.c comm/local.h \
+	comm/local_group.c \
+	comm/open.c \
+	comm/ops.c \
+	comm/self.c \
+	comm/shaped.c \
+	comm/topology.c \
+	comm/transports.c

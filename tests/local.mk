@@ -50,6 +50,12 @@ tests_test_algorithms_SOURCES = tests/test_algorithms.c
 tests_test_algorithms_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_test_algorithms_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
 TESTS += tests/test_algorithms
+
+check_PROGRAMS += tests/test_local
+tests_test_local_SOURCES = tests/test_local.c tests/transport_bodies.c tests/transport_bodies.h
+tests_test_local_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_local_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_local
 endif
 
 if !FUZZ

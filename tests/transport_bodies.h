@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* SPDX-FileCopyrightText: 2026 the gradwire authors */
+/* What every transport must do: bodies that each rank of a comm runs, over any transport. */
+#ifndef GW_TESTS_TRANSPORT_BODIES_H
+#define GW_TESTS_TRANSPORT_BODIES_H
+
+#include "comm/comm.h"
+
+/* Words of the first failure of this rank; empty: none. */
+struct body_result {
+    char words[512];
+};
+
+struct transport_case {
+    const char *name;
+    void (*body)(gw_comm *comm, struct body_result *result);
+};
+
+extern const struct transport_case transport_cases[]; /* ends with a NULL name */
+
+/* Note the first failure: expected and got, with the rank. Returns `good`. */
+bool expect(struct body_result *result, bool good, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Test one operation until it is not pending; 20 s at most. */
+gw_status finish_op(gw_comm *comm, struct gw_op *op, size_t *bytes);
+
+#endif
