@@ -1,3 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # SPDX-FileCopyrightText: 2026 the gradwire authors
 # What this room adds to the build.
+dist_doc_DATA = README.md NEWS
+EXTRA_DIST += doc/design.md

@@ -15,8 +15,9 @@ allowed() {
     compress) echo 'config\.h|(base|compress)/.*' ;;
     comm) echo 'config\.h|(base|comm)/.*' ;;
     collectives) echo 'config\.h|(base|compress|comm|collectives)/.*' ;;
-    tools) echo 'config\.h|tools/.*' ;;
-    examples) echo 'config\.h|examples/.*' ;;
+    # A name without a folder is a file beside the one that names it.
+    tools) echo 'config\.h|[a-z_0-9]+\.h|tools/.*' ;;
+    examples) echo 'config\.h|[a-z_0-9]+\.h|examples/.*' ;;
     esac
 }
 
