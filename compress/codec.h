@@ -56,7 +56,9 @@ struct gw_codec_row {
     unsigned wire_id; /* of cores: the header's codec byte; never reused */
     size_t own_bytes; /* of this codec's own struct behind `own` (zeroed); 0: none */
 
-    /* Refuse combinations of values, precompute. NULL: nothing to do. */
+    /* Refuse combinations of values, precompute; may set c->row to a variant of the row with the
+     * traits and functions of these values (same name, parameters and sizes). NULL: nothing to do.
+     */
     gw_status (*open)(struct gw_codec *c, struct gw_error *error);
     void (*close)(struct gw_codec *c); /* NULL: nothing but `own` to free */
 

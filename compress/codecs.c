@@ -2,12 +2,15 @@
 /* SPDX-FileCopyrightText: 2026 the gradwire authors */
 /* The table of codecs and wrappers. A new one needs its file, its row here, a golden file under
  * tests/golden and a paragraph in doc/codecs.md. */
+#include "compress/packed.h"
 #include "compress/rows.h"
 
 #include <string.h>
 
 const struct gw_codec_row *const gw_codec_rows[] = {
-    &gw_row_raw, &gw_row_ef, &gw_row_clip, &gw_row_momentum, NULL,
+    &gw_row_raw,      &gw_row_fp16,     &gw_row_bf16,   &gw_row_qsgd,
+    &gw_row_terngrad, &gw_row_sign,     &gw_row_onebit, &gw_row_ef,
+    &gw_row_clip,     &gw_row_momentum, NULL,
 };
 
 const struct gw_codec_row *gw_codec_find(const char *name, size_t length)

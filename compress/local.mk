@@ -20,3 +20,21 @@ libcompress_la_SOURCES = \
 libcompress_la_SOURCES += \
 	compress/kernels/kernels.c compress/kernels/table.h \
 	compress/kernels/scalar.c
+libcompress_la_SOURCES += \
+	compress/bucket.c compress/bucket.h \
+	compress/elias.c compress/elias.h \
+	compress/half.c compress/packed.h \
+	compress/onebit.c \
+	compress/qsgd.c compress/qsgd_elias.c compress/qsgd.h \
+	compress/sign.c \
+	compress/terngrad.c
+
+# Each instruction set has its own library, for its flags.
+if X86
+noinst_LTLIBRARIES += libkernels_avx2.la
+libkernels_avx2_la_CFLAGS = $(AM_CFLAGS) -mavx2 -mf16c
+libkernels_avx2_la_SOURCES = \
+	compress/kernels/avx2.c compress/kernels/avx2.h \
+	compress/kernels/avx2_codes.c
+libcompress_la_LIBADD += libkernels_avx2.la
+endif

@@ -56,6 +56,12 @@ tests_test_local_SOURCES = tests/test_local.c tests/transport_bodies.c tests/tra
 tests_test_local_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_test_local_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
 TESTS += tests/test_local
+
+check_PROGRAMS += tests/test_kernels
+tests_test_kernels_SOURCES = tests/test_kernels.c
+tests_test_kernels_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_kernels_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_kernels
 endif
 
 if !FUZZ

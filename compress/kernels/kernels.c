@@ -15,6 +15,9 @@
 
 const struct gw_kernels *const gw_kernel_rows[] = {
     &gw_kernels_scalar,
+#ifdef GW_X86
+    &gw_kernels_avx2,
+#endif
     NULL,
 };
 

@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* SPDX-FileCopyrightText: 2026 the gradwire authors */
+/* Packed codes with AVX2. A group of 512 is 32 steps of 16 elements; a section of w bits collects
+ * 32/w steps in one row of 16 words. Packing walks the steps downwards, so that every step shifts
+ * by the constant w; unpacking upwards, for the same reason. The functions with a `bits` argument
+ * are inlined once per number of bits, where all section tests are constants. */
+#include <immintrin.h>
+
+#include "compress/kernels/avx2.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+enum { STEPS = GW_GROUP / 16 };
+
+struct row { /* 16 lanes of 32 bits */
+    __m256i low, high;
+};
+
+struct sections { /* by width: 8, 4, 2, 1 */
+    struct row eight, four, two, one;
+};
+
+/* ---- sections ---- */
+
+INLINE void put_section(struct row *row, struct row code, int shift, int width, int step,
+                        uint8_t *out)
+{
+    const __m256i mask = _mm256_set1_epi32((1 << width) - 1);
+    int per_word = 32 / width;
+    __m256i low = _mm256_and_si256(_mm256_srli_epi32(code.low, shift), mask);
+    __m256i high = _mm256_and_si256(_mm256_srli_epi32(code.high, shift), mask);
+    row->low = _mm256_or_si256(_mm256_slli_epi32(row->low, width), low);
+    row->high = _mm256_or_si256(_mm256_slli_epi32(row->high, width), high);
+    if (step % per_word)
+        return;
+    uint8_t *at = out + (size_t)64 * (size_t)(shift + step / per_word);
+    _mm256_storeu_si256((__m256i_u *)at, row->low);
+    _mm256_storeu_si256((__m256i_u *)(at + 32), row->high);
+}
+
+/* Steps 31 down to 0. */
+INLINE void put_step(struct sections *s, struct row code, int bits, int step, uint8_t *out)
+{
+    if (bits & 8)
+        put_section(&s->eight, code, 0, 8, step, out);
+    if (bits & 4)
+        put_section(&s->four, code, bits & 8, 4, step, out);
+    if (bits & 2)
+        put_section(&s->two, code, bits & 12, 2, step, out);
+    if (bits & 1)
+        put_section(&s->one, code, bits & 14, 1, step, out);
+}
+
+INLINE void get_section(struct row *row, struct row *code, int shift, int width, int step,
+                        const uint8_t *in)
+{
+    const __m256i mask = _mm256_set1_epi32((1 << width) - 1);
+    int per_word = 32 / width;
+    if (step % per_word == 0) {
+        const uint8_t *at = in + (size_t)64 * (size_t)(shift + step / per_word);
+        row->low = _mm256_loadu_si256((const __m256i_u *)at);
+        row->high = _mm256_loadu_si256((const __m256i_u *)(at + 32));
+    }
+    __m256i low = _mm256_and_si256(row->low, mask), high = _mm256_and_si256(row->high, mask);
+    code->low = _mm256_or_si256(code->low, _mm256_slli_epi32(low, shift));
+    code->high = _mm256_or_si256(code->high, _mm256_slli_epi32(high, shift));
+    row->low = _mm256_srli_epi32(row->low, width);
+    row->high = _mm256_srli_epi32(row->high, width);
+}
+
+/* Steps 0 up to 31. */
+INLINE struct row get_step(struct sections *s, int bits, int step, const uint8_t *in)
+{
+    struct row code = { _mm256_setzero_si256(), _mm256_setzero_si256() };
+    if (bits & 8)
+        get_section(&s->eight, &code, 0, 8, step, in);
+    if (bits & 4)
+        get_section(&s->four, &code, bits & 8, 4, step, in);
+    if (bits & 2)
+        get_section(&s->two, &code, bits & 12, 2, step, in);
+    if (bits & 1)
+        get_section(&s->one, &code, bits & 14, 1, step, in);
+    return code;
+}
+
+/* ---- bytes ---- */
+
+INLINE void pack_group(const uint8_t *codes, int bits, uint8_t *out)
+{
+    struct sections s = { 0 };
+    for (int step = STEPS - 1; step >= 0; step--) {
+        __m128i bytes = _mm_loadu_si128((const __m128i_u *)(codes + 16 * step));
+        struct row code = { _mm256_cvtepu8_epi32(bytes),
+                            _mm256_cvtepu8_epi32(_mm_srli_si128(bytes, 8)) };
+        put_step(&s, code, bits, step, out);
+    }
+}
+
+INLINE void unpack_group(const uint8_t *in, int bits, uint8_t *codes)
+{
+    struct sections s = { 0 };
+    for (int step = 0; step < STEPS; step++) {
+        struct row code = get_step(&s, bits, step, in);
+        __m256i pairs = _mm256_permute4x64_epi64(_mm256_packus_epi32(code.low, code.high), 0xd8);
+        __m128i bytes =
+            _mm_packus_epi16(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256(pairs, 1));
+        _mm_storeu_si128((__m128i_u *)(codes + 16 * step), bytes);
+    }
+}
+
+static void pack_bits(const uint8_t *codes, int bits, uint8_t *out)
+{
+    switch (bits) {
+    case 1:
+        pack_group(codes, 1, out);
+        break;
+    case 2:
+        pack_group(codes, 2, out);
+        break;
+    case 3:
+        pack_group(codes, 3, out);
+        break;
+    case 4:
+        pack_group(codes, 4, out);
+        break;
+    case 5:
+        pack_group(codes, 5, out);
+        break;
+    case 6:
+        pack_group(codes, 6, out);
+        break;
+    case 7:
+        pack_group(codes, 7, out);
+        break;
+    default:
+        pack_group(codes, 8, out);
+    }
+}
+
+static void unpack_bits(const uint8_t *in, int bits, uint8_t *codes)
+{
+    switch (bits) {
+    case 1:
+        unpack_group(in, 1, codes);
+        break;
+    case 2:
+        unpack_group(in, 2, codes);
+        break;
+    case 3:
+        unpack_group(in, 3, codes);
+        break;
+    case 4:
+        unpack_group(in, 4, codes);
+        break;
+    case 5:
+        unpack_group(in, 5, codes);
+        break;
+    case 6:
+        unpack_group(in, 6, codes);
+        break;
+    case 7:
+        unpack_group(in, 7, codes);
+        break;
+    default:
+        unpack_group(in, 8, codes);
+    }
+}
+
+void gw_avx2_pack(const uint8_t *codes, size_t count, unsigned bits, uint8_t *out)
+{
+    for (; count >= GW_GROUP; count -= GW_GROUP, codes += GW_GROUP, out += GW_GROUP / 8 * bits)
+        pack_bits(codes, (int)bits, out);
+    gw_kernels_scalar.pack(codes, count, bits, out);
+}
+
+void gw_avx2_unpack(const uint8_t *in, size_t count, unsigned bits, uint8_t *codes)
+{
+    for (; count >= GW_GROUP; count -= GW_GROUP, codes += GW_GROUP, in += GW_GROUP / 8 * bits)
+        unpack_bits(in, (int)bits, codes);
+    gw_kernels_scalar.unpack(in, count, bits, codes);
+}
+
+/* ---- signs ---- */
+
+void gw_avx2_pack_signs(const gw_f32 *x, size_t count, uint8_t *out)
+{
+    for (; count >= GW_GROUP; count -= GW_GROUP, x += GW_GROUP, out += GW_GROUP / 8) {
+        struct row signs = { _mm256_setzero_si256(), _mm256_setzero_si256() };
+        for (int step = STEPS - 1; step >= 0; step--) {
+            __m256i low = _mm256_srli_epi32(load_bits(x + 16 * step), 31);
+            __m256i high = _mm256_srli_epi32(load_bits(x + 16 * step + 8), 31);
+            signs.low = _mm256_or_si256(_mm256_add_epi32(signs.low, signs.low), low);
+            signs.high = _mm256_or_si256(_mm256_add_epi32(signs.high, signs.high), high);
+        }
+        _mm256_storeu_si256((__m256i_u *)out, signs.low);
+        _mm256_storeu_si256((__m256i_u *)(out + 32), signs.high);
+    }
+    gw_kernels_scalar.pack_signs(x, count, out);
+}
+
+/* The scale of the row of 16 at element i, which has one. */
+INLINE __m256 row_scale(const struct gw_scales *scales, size_t i)
+{
+    return _mm256_set1_ps(gw_scale_at(scales, i));
+}
+
+INLINE void put_values(gw_f32 *out, __m256 low, __m256 high, int add, __m256 weight)
+{
+    if (add) {
+        add_weighted(out, weight, low);
+        add_weighted(out + 8, weight, high);
+    } else {
+        store_floats(out, low);
+        store_floats(out + 8, high);
+    }
+}
+
+INLINE size_t unpack_sign_groups(const uint8_t *in, size_t count, const struct gw_scales *clear,
+                                 const struct gw_scales *set, int add, float weight, gw_f32 *out)
+{
+    const __m256 w = _mm256_set1_ps(weight);
+    size_t at = 0;
+    if (clear->offset % 16)
+        return 0;
+    for (; at + GW_GROUP <= count; at += GW_GROUP, in += GW_GROUP / 8) {
+        __m256i low = _mm256_loadu_si256((const __m256i_u *)in);
+        __m256i high = _mm256_loadu_si256((const __m256i_u *)(in + 32));
+        for (size_t i = at; i < at + GW_GROUP; i += 16) {
+            __m256 c = row_scale(clear, i), s = row_scale(set, i);
+            __m256 a = _mm256_blendv_ps(c, s, _mm256_castsi256_ps(_mm256_slli_epi32(low, 31)));
+            __m256 b = _mm256_blendv_ps(c, s, _mm256_castsi256_ps(_mm256_slli_epi32(high, 31)));
+            put_values(out + i, a, b, add, w);
+            low = _mm256_srli_epi32(low, 1);
+            high = _mm256_srli_epi32(high, 1);
+        }
+    }
+    return at;
+}
+
+void gw_avx2_unpack_signs(const uint8_t *in, size_t count, const struct gw_scales *clear,
+                          const struct gw_scales *set, gw_f32 *out)
+{
+    size_t done = unpack_sign_groups(in, count, clear, set, 0, 0, out);
+    struct gw_scales c = gw_scales_from(*clear, done), s = gw_scales_from(*set, done);
+    gw_kernels_scalar.unpack_signs(in + done / 8, count - done, &c, &s, out + done);
+}
+
+void gw_avx2_unpack_signs_add(const uint8_t *in, size_t count, const struct gw_scales *clear,
+                              const struct gw_scales *set, float weight, gw_f32 *sum)
+{
+    size_t done = unpack_sign_groups(in, count, clear, set, 1, weight, sum);
+    struct gw_scales c = gw_scales_from(*clear, done), s = gw_scales_from(*set, done);
+    gw_kernels_scalar.unpack_signs_add(in + done / 8, count - done, &c, &s, weight, sum + done);
+}
+
+/* ---- sign and magnitude: quantize ---- */
+
+/* gw_random_u32 of eight counters. */
+INLINE __m256i hash(__m256i h, __m256i second)
+{
+    h = _mm256_xor_si256(h, _mm256_srli_epi32(h, 16));
+    h = _mm256_mullo_epi32(h, _mm256_set1_epi32(0x21f0aaad));
+    h = _mm256_xor_si256(h, _mm256_srli_epi32(h, 15));
+    h = _mm256_add_epi32(h, second);
+    h = _mm256_mullo_epi32(h, _mm256_set1_epi32(0x735a2d97));
+    return _mm256_xor_si256(h, _mm256_srli_epi32(h, 15));
+}
+
+/* The hashes of elements element + 0..31, a multiple of 32: their counters differ in the low 4
+ * bits only, which are 0 in the first. */
+INLINE struct row random_row(struct gw_random_key key, uint64_t element)
+{
+    uint64_t counter = element / 2;
+    uint32_t base = (uint32_t)counter ^ key.first ^ ((uint32_t)(counter >> 32) * 0x9e3779b9u);
+    const __m256i first = _mm256_set1_epi32((int)base);
+    const __m256i second = _mm256_set1_epi32((int)key.second);
+    const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    const __m256i more = _mm256_setr_epi32(8, 9, 10, 11, 12, 13, 14, 15);
+    return (struct row){ hash(_mm256_xor_si256(first, lanes), second),
+                         hash(_mm256_xor_si256(first, more), second) };
+}
+
+INLINE __m256i eight_codes(const gw_f32 *x, __m256 inverse, __m256 levels, __m256i random, int bits,
+                           int nearest)
+{
+    __m256 v = load_floats(x);
+    __m256i sign = _mm256_and_si256(_mm256_srli_epi32(_mm256_castps_si256(v), 32 - bits),
+                                    _mm256_set1_epi32(1 << (bits - 1)));
+    __m256 a = _mm256_mul_ps(_mm256_andnot_ps(_mm256_set1_ps(-0.0f), v), inverse);
+    a = _mm256_min_ps(a, levels);
+    __m256i magnitude;
+    if (nearest) {
+        magnitude = _mm256_cvtps_epi32(a);
+    } else {
+        __m256i fixed = _mm256_cvtps_epi32(_mm256_mul_ps(a, _mm256_set1_ps(65536.0f)));
+        magnitude = _mm256_srli_epi32(_mm256_add_epi32(fixed, random), 16);
+    }
+    return _mm256_or_si256(sign, magnitude);
+}
+
+INLINE void quantize_group(const struct gw_quantizer *q, const gw_f32 *x, size_t at, int bits,
+                           int nearest, uint8_t *out)
+{
+    const __m256 levels = _mm256_set1_ps(q->levels);
+    const __m256i low_half = _mm256_set1_epi32(0xffff);
+    struct sections s = { 0 };
+    for (int step = STEPS - 2; step >= 0; step -= 2) {
+        size_t i = at + (size_t)step * 16;
+        struct row r = { _mm256_setzero_si256(), _mm256_setzero_si256() };
+        if (!nearest)
+            r = random_row(q->key, q->element + i);
+        __m256 inverse = row_scale(&q->inverse, i + 16);
+        struct row code = {
+            eight_codes(x + i + 16, inverse, levels, _mm256_srli_epi32(r.low, 16), bits, nearest),
+            eight_codes(x + i + 24, inverse, levels, _mm256_srli_epi32(r.high, 16), bits, nearest)
+        };
+        put_step(&s, code, bits, step + 1, out);
+        inverse = row_scale(&q->inverse, i);
+        code.low =
+            eight_codes(x + i, inverse, levels, _mm256_and_si256(r.low, low_half), bits, nearest);
+        code.high = eight_codes(x + i + 8, inverse, levels, _mm256_and_si256(r.high, low_half),
+                                bits, nearest);
+        put_step(&s, code, bits, step, out);
+    }
+}
+
+INLINE size_t quantize_groups(const struct gw_quantizer *q, const gw_f32 *x, size_t count, int bits,
+                              uint8_t *out)
+{
+    size_t at = 0;
+    for (; at + GW_GROUP <= count; at += GW_GROUP, out += GW_GROUP / 8 * bits) {
+        if (q->nearest)
+            quantize_group(q, x, at, bits, 1, out);
+        else
+            quantize_group(q, x, at, bits, 0, out);
+    }
+    return at;
+}
+
+static size_t quantize_bits(const struct gw_quantizer *q, const gw_f32 *x, size_t count,
+                            uint8_t *out)
+{
+    if (q->inverse.offset % 16 || (!q->nearest && q->element % 32))
+        return 0;
+    switch (q->bits) {
+    case 2:
+        return quantize_groups(q, x, count, 2, out);
+    case 3:
+        return quantize_groups(q, x, count, 3, out);
+    case 4:
+        return quantize_groups(q, x, count, 4, out);
+    case 5:
+        return quantize_groups(q, x, count, 5, out);
+    case 6:
+        return quantize_groups(q, x, count, 6, out);
+    case 7:
+        return quantize_groups(q, x, count, 7, out);
+    case 8:
+        return quantize_groups(q, x, count, 8, out);
+    default:
+        return 0;
+    }
+}
+
+void gw_avx2_quantize(const struct gw_quantizer *q, const gw_f32 *x, size_t count, uint8_t *out)
+{
+    size_t done = quantize_bits(q, x, count, out);
+    struct gw_quantizer rest = *q;
+    rest.inverse = gw_scales_from(q->inverse, done);
+    rest.element += done;
+    gw_kernels_scalar.quantize(&rest, x + done, count - done, out + done / 8 * q->bits);
+}
+
+/* ---- sign and magnitude: back ---- */
+
+INLINE __m256 eight_values(__m256i code, int bits, __m256 scale)
+{
+    __m256i sign =
+        _mm256_and_si256(_mm256_slli_epi32(code, 32 - bits), _mm256_set1_epi32((int)0x80000000u));
+    __m256i magnitude = _mm256_and_si256(code, _mm256_set1_epi32((1 << (bits - 1)) - 1));
+    __m256 value = _mm256_mul_ps(scale, _mm256_cvtepi32_ps(magnitude));
+    return _mm256_xor_ps(value, _mm256_castsi256_ps(sign));
+}
+
+INLINE size_t dequantize_groups(const uint8_t *in, size_t count, int bits,
+                                const struct gw_scales *scales, int add, float weight, gw_f32 *out)
+{
+    const __m256 w = _mm256_set1_ps(weight);
+    size_t at = 0;
+    for (; at + GW_GROUP <= count; at += GW_GROUP, in += GW_GROUP / 8 * bits) {
+        struct sections s = { 0 };
+        for (int step = 0; step < STEPS; step++) {
+            size_t i = at + (size_t)step * 16;
+            struct row code = get_step(&s, bits, step, in);
+            __m256 scale = row_scale(scales, i);
+            put_values(out + i, eight_values(code.low, bits, scale),
+                       eight_values(code.high, bits, scale), add, w);
+        }
+    }
+    return at;
+}
+
+INLINE size_t dequantize_bits(const uint8_t *in, size_t count, unsigned bits,
+                              const struct gw_scales *scales, int add, float weight, gw_f32 *out)
+{
+    if (scales->offset % 16)
+        return 0;
+    switch (bits) {
+    case 2:
+        return dequantize_groups(in, count, 2, scales, add, weight, out);
+    case 3:
+        return dequantize_groups(in, count, 3, scales, add, weight, out);
+    case 4:
+        return dequantize_groups(in, count, 4, scales, add, weight, out);
+    case 5:
+        return dequantize_groups(in, count, 5, scales, add, weight, out);
+    case 6:
+        return dequantize_groups(in, count, 6, scales, add, weight, out);
+    case 7:
+        return dequantize_groups(in, count, 7, scales, add, weight, out);
+    case 8:
+        return dequantize_groups(in, count, 8, scales, add, weight, out);
+    default:
+        return 0;
+    }
+}
+
+void gw_avx2_dequantize(const uint8_t *in, size_t count, unsigned bits,
+                        const struct gw_scales *scales, gw_f32 *out)
+{
+    size_t done = dequantize_bits(in, count, bits, scales, 0, 0, out);
+    struct gw_scales rest = gw_scales_from(*scales, done);
+    gw_kernels_scalar.dequantize(in + done / 8 * bits, count - done, bits, &rest, out + done);
+}
+
+void gw_avx2_dequantize_add(const uint8_t *in, size_t count, unsigned bits,
+                            const struct gw_scales *scales, float weight, gw_f32 *sum)
+{
+    size_t done = dequantize_bits(in, count, bits, scales, 1, weight, sum);
+    struct gw_scales rest = gw_scales_from(*scales, done);
+    gw_kernels_scalar.dequantize_add(in + done / 8 * bits, count - done, bits, &rest, weight,
+                                     sum + done);
+}

@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* SPDX-FileCopyrightText: 2026 the gradwire authors */
+/* Every kernel set that this CPU can run gives the bits of the scalar set: any count, any address,
+ * special values, scales that change anywhere. And the scalar set keeps the layout of kernels.h.
+ * Repeat one failure with CK_RUN_CASE=kernels tests/test_kernels. */
+#include <check.h>
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "compress/kernels/table.h"
+
+enum { MOST = 5000, SEED = 20260, PADS = 3 };
+
+static const size_t counts[] = { 0,   1,   2,   15,  16,   17,   31,   32,   33,  100,
+                                 511, 512, 513, 527, 1000, 1024, 1536, 4096, MOST };
+static const size_t pads[PADS] = { 0, 1, 6 }; /* bytes off alignment */
+
+enum { COUNTS = sizeof counts / sizeof counts[0] };
+
+static const struct gw_kernels *const scalar = &gw_kernels_scalar;
+
+static uint32_t state;
+
+static uint32_t draw(void)
+{
+    state = state * 1664525u + 1013904223u;
+    return (uint32_t)gw_mix64(state);
+}
+
+/* A bit pattern: mostly ordinary, sometimes a special value; finite on request. */
+static float draw_float(int finite)
+{
+    static const float special[] = { 0.0f,        -0.0f,      FLT_MAX,    -FLT_MAX, FLT_MIN,
+                                     -FLT_MIN,    0x1p-149f,  -0x1p-149f, 65504.0f, 65519.0f,
+                                     65520.0f,    -1e30f,     1.0f,       -1.0f,    0x1p-24f,
+                                     0x1.8p-24f,  0x1.8p-25f, 6.1e-5f,    0.5f,     0x1.fep127f,
+                                     0x1.ff8p127f };
+    uint32_t kind = draw() % 16;
+    if (kind == 0)
+        return special[draw() % (sizeof special / sizeof special[0])];
+    if (kind == 1 && !finite)
+        return gw_bits_float(0x7f800000u | (draw() & 0x80000000u) |
+                             (draw() % 3 ? 0 : 1 + draw() % 0x7fffff));
+    if (kind == 2) {
+        float any = gw_bits_float(draw());
+        return gw_is_finite(any) ? any : 1.0f;
+    }
+    return ((float)(draw() % 20001) - 10000.0f) / 5000.0f;
+}
+
+struct buffers {
+    uint8_t x[4 * MOST + 16], a[4 * MOST + 16], b[4 * MOST + 16], scales[2][4 * (MOST / 16 + 2)];
+};
+
+static struct buffers *buffers;
+
+static void setup(void)
+{
+    state = SEED;
+    buffers = calloc(1, sizeof *buffers);
+    ck_assert_ptr_nonnull(buffers);
+}
+
+static void teardown(void)
+{
+    free(buffers);
+}
+
+static gw_f32 *fill(size_t count, size_t pad, int finite)
+{
+    gw_f32 *x = (gw_f32 *)(buffers->x + pad);
+    for (size_t i = 0; i < count; i++)
+        x[i] = draw_float(finite);
+    return x;
+}
+
+static void same(const struct gw_kernels *row, const char *what, size_t count, size_t pad,
+                 const void *expected, const void *got, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++) {
+        unsigned e = ((const uint8_t *)expected)[i], g = ((const uint8_t *)got)[i];
+        if (e == g)
+            continue;
+        ck_abort_msg("%s %s: byte %zu is %02x, expected %02x; count %zu, pad %zu, seed %d",
+                     row->name, what, i, g, e, count, pad, SEED);
+    }
+}
+
+typedef void body(const struct gw_kernels *row, size_t count, size_t pad);
+
+static void every_row(body *test)
+{
+    for (size_t r = 0; gw_kernel_rows[r]; r++) {
+        if (!gw_kernel_rows[r]->usable())
+            continue;
+        for (size_t c = 0; c < COUNTS; c++)
+            for (size_t p = 0; p < PADS; p++)
+                test(gw_kernel_rows[r], counts[c], pads[p]);
+    }
+}
+
+static void reductions(const struct gw_kernels *row, size_t count, size_t pad)
+{
+    gw_f32 *x = fill(count, pad, 1);
+    float m = scalar->max_abs(x, count), n = row->max_abs(x, count);
+    same(row, "max_abs", count, pad, &m, &n, sizeof m);
+    double s = scalar->sum_abs(x, count), t = row->sum_abs(x, count);
+    same(row, "sum_abs", count, pad, &s, &t, sizeof s);
+    s = scalar->sum_squares(x, count), t = row->sum_squares(x, count);
+    same(row, "sum_squares", count, pad, &s, &t, sizeof s);
+    double e[2], g[2];
+    size_t negatives = scalar->sum_by_sign(x, count, e);
+    ck_assert_uint_eq(row->sum_by_sign(x, count, g), negatives);
+    same(row, "sum_by_sign", count, pad, e, g, sizeof e);
+    size_t first = 77, where = 77;
+    ck_assert_uint_eq(row->count_nonfinite(x, count, &first), 0);
+    ck_assert_uint_eq(first, 77);
+    x = fill(count, pad, 0);
+    ck_assert_uint_eq(row->count_nonfinite(x, count, &first),
+                      scalar->count_nonfinite(x, count, &where));
+    ck_assert_uint_eq(first, where);
+    m = scalar->max_abs(x, count), n = row->max_abs(x, count);
+    same(row, "max_abs of special values", count, pad, &m, &n, sizeof m);
+}
+
+static void sums(const struct gw_kernels *row, size_t count, size_t pad)
+{
+    gw_f32 *x = fill(count, pad, 1), *a = (gw_f32 *)(buffers->a + pad);
+    gw_f32 *b = (gw_f32 *)(buffers->b + pad);
+    for (size_t i = 0; i < count; i++)
+        a[i] = b[i] = draw_float(1);
+    scalar->add(a, x, count), row->add(b, x, count);
+    same(row, "add", count, pad, (void *)a, (void *)b, 4 * count);
+    for (size_t i = 0; i < count; i++)
+        a[i] = b[i] = draw_float(1);
+    scalar->add_scaled(a, x, -0.3f, count), row->add_scaled(b, x, -0.3f, count);
+    same(row, "add_scaled", count, pad, (void *)a, (void *)b, 4 * count);
+    for (size_t i = 0; i < count; i++)
+        a[i] = b[i] = draw_float(1);
+    scalar->add_to(a, a, x, count), row->add_to(b, b, x, count);
+    same(row, "add_to", count, pad, (void *)a, (void *)b, 4 * count);
+}
+
+static void packing(const struct gw_kernels *row, size_t count, size_t pad)
+{
+    for (unsigned bits = 1; bits <= 8; bits++) {
+        uint8_t *codes = buffers->x + pad, *a = buffers->a + pad, *b = buffers->b + pad;
+        size_t bytes = gw_packed_bytes(count, bits);
+        for (size_t i = 0; i < count; i++)
+            codes[i] = (uint8_t)draw();
+        a[bytes] = b[bytes] = 0xa5;
+        scalar->pack(codes, count, bits, a), row->pack(codes, count, bits, b);
+        same(row, "pack", count, pad, a, b, bytes + 1);
+        uint8_t *back = buffers->b + pad + bytes;
+        back[count] = 0x5a;
+        row->unpack(a, count, bits, back);
+        for (size_t i = 0; i < count; i++)
+            codes[i] &= (uint8_t)((1u << bits) - 1);
+        codes[count] = 0x5a;
+        same(row, "unpack", count, pad, codes, back, count + 1);
+    }
+}
+
+/* Scales with a bucket of 2^shift and the range `offset` into it. */
+static struct gw_scales draw_scales(int which, size_t offset, unsigned shift, float least,
+                                    float most)
+{
+    for (size_t i = 0; i < MOST / 16 + 2; i++)
+        gw_put_f32(buffers->scales[which] + 4 * i,
+                   least + (most - least) * (float)(draw() % 4096) / 4096.0f);
+    return (struct gw_scales){ buffers->scales[which], offset, shift };
+}
+
+static const struct {
+    size_t offset;
+    unsigned shift;
+} cuts[] = { { 0, 4 }, { 3, 4 }, { 16, 8 }, { 200, 8 }, { 0, 9 }, { 1024, 11 }, { 7, GW_WHOLE } };
+
+enum { CUTS = sizeof cuts / sizeof cuts[0] };
+
+static void signs(const struct gw_kernels *row, size_t count, size_t pad)
+{
+    gw_f32 *x = fill(count, pad, 0);
+    uint8_t packed[MOST / 8 + 64], other[MOST / 8 + 64];
+    size_t bytes = gw_packed_bytes(count, 1);
+    scalar->pack_signs(x, count, packed), row->pack_signs(x, count, other);
+    same(row, "pack_signs", count, pad, packed, other, bytes);
+    gw_f32 *a = (gw_f32 *)(buffers->a + pad), *b = (gw_f32 *)(buffers->b + pad);
+    for (size_t c = 0; c < CUTS; c++) {
+        struct gw_scales clear = draw_scales(0, cuts[c].offset, cuts[c].shift, 0, 2);
+        struct gw_scales set = draw_scales(1, cuts[c].offset, cuts[c].shift, -2, 0);
+        scalar->unpack_signs(packed, count, &clear, &set, a);
+        row->unpack_signs(packed, count, &clear, &set, b);
+        same(row, "unpack_signs", count, pad, (void *)a, (void *)b, 4 * count);
+        scalar->unpack_signs_add(packed, count, &clear, &set, 0.7f, a);
+        row->unpack_signs_add(packed, count, &clear, &set, 0.7f, b);
+        same(row, "unpack_signs_add", count, pad, (void *)a, (void *)b, 4 * count);
+    }
+}
+
+static void codes(const struct gw_kernels *row, size_t count, size_t pad)
+{
+    static const uint64_t elements[] = { 0, 32, 5, 16, (1ull << 37) + 64 };
+    uint8_t packed[MOST + 64], other[MOST + 64];
+    gw_f32 *x = fill(count, pad, 0);
+    gw_f32 *a = (gw_f32 *)(buffers->a + pad), *b = (gw_f32 *)(buffers->b + pad);
+    for (unsigned bits = 2; bits <= 8; bits++) {
+        size_t cut = (bits + count) % CUTS, bytes = gw_packed_bytes(count, bits);
+        struct gw_scales scales = draw_scales(0, cuts[cut].offset, cuts[cut].shift, 0, 2);
+        for (size_t turn = 0; turn < 6; turn++) {
+            struct gw_quantizer q = { .inverse = draw_scales(1, cuts[cut].offset, cuts[cut].shift,
+                                                             0, (float)(1u << bits)),
+                                      .levels = (float)((1u << (bits - 1)) - 1),
+                                      .bits = bits,
+                                      .nearest = turn == 5,
+                                      .key = { draw(), draw() },
+                                      .element = elements[turn % 5] };
+            scalar->quantize(&q, x, count, packed), row->quantize(&q, x, count, other);
+            same(row, "quantize", count, pad, packed, other, bytes);
+        }
+        scalar->dequantize(packed, count, bits, &scales, a);
+        row->dequantize(packed, count, bits, &scales, b);
+        same(row, "dequantize", count, pad, (void *)a, (void *)b, 4 * count);
+        scalar->dequantize_add(packed, count, bits, &scales, 0.7f, a);
+        row->dequantize_add(packed, count, bits, &scales, 0.7f, b);
+        same(row, "dequantize_add", count, pad, (void *)a, (void *)b, 4 * count);
+    }
+}
+
+static void halves(const struct gw_kernels *row, size_t count, size_t pad)
+{
+    gw_f32 *x = fill(count, pad, 0);
+    uint8_t packed[2][2 * MOST], other[2 * MOST];
+    gw_f32 *a = (gw_f32 *)(buffers->a + pad), *b = (gw_f32 *)(buffers->b + pad);
+    scalar->fp16_encode(x, count, packed[0]), row->fp16_encode(x, count, other);
+    same(row, "fp16_encode", count, pad, packed[0], other, 2 * count);
+    scalar->bf16_encode(x, count, packed[1]), row->bf16_encode(x, count, other);
+    same(row, "bf16_encode", count, pad, packed[1], other, 2 * count);
+    scalar->fp16_decode(packed[0], count, a), row->fp16_decode(packed[0], count, b);
+    same(row, "fp16_decode", count, pad, (void *)a, (void *)b, 4 * count);
+    scalar->bf16_decode(packed[1], count, a), row->bf16_decode(packed[1], count, b);
+    same(row, "bf16_decode", count, pad, (void *)a, (void *)b, 4 * count);
+    x = fill(count, pad, 1);
+    scalar->fp16_encode(x, count, packed[0]), scalar->bf16_encode(x, count, packed[1]);
+    for (size_t i = 0; i < count; i++)
+        a[i] = b[i] = 1.5f;
+    scalar->fp16_decode_add(packed[0], count, 0.7f, a);
+    row->fp16_decode_add(packed[0], count, 0.7f, b);
+    same(row, "fp16_decode_add", count, pad, (void *)a, (void *)b, 4 * count);
+    scalar->bf16_decode_add(packed[1], count, 0.7f, a);
+    row->bf16_decode_add(packed[1], count, 0.7f, b);
+    same(row, "bf16_decode_add", count, pad, (void *)a, (void *)b, 4 * count);
+}
+
+static body *const bodies[] = { reductions, sums, packing, signs, codes, halves };
+
+START_TEST(rows_equal_scalar)
+{
+    every_row(bodies[_i]);
+}
+END_TEST
+
+/* The layout in the words of kernels.h, element by element. */
+START_TEST(layout)
+{
+    unsigned bits = (unsigned)_i;
+    uint8_t codes[GW_GROUP], packed[GW_GROUP];
+    for (size_t i = 0; i < GW_GROUP; i++)
+        codes[i] = (uint8_t)(draw() & ((1u << bits) - 1));
+    scalar->pack(codes, GW_GROUP, bits, packed);
+    for (unsigned e = 0; e < GW_GROUP; e++) {
+        unsigned got = 0, done = 0;
+        const uint8_t *section = packed;
+        for (unsigned w = 8; w; w /= 2) {
+            if (!(bits & w))
+                continue;
+            unsigned row = e / (16 * (32 / w)), lane = e % 16, at = e / 16 % (32 / w) * w;
+            got |= (gw_get_u32(section + 64 * row + 4 * lane) >> at & ((1u << w) - 1)) << done;
+            done += w;
+            section += 64 * w;
+        }
+        ck_assert_msg(got == codes[e], "bits %u: element %u is %u, expected %u", bits, e, got,
+                      codes[e]);
+    }
+}
+END_TEST
+
+/* All 65,536 halves decode and encode to themselves; NaN stays NaN. */
+START_TEST(half_round_trip)
+{
+    for (uint32_t h = 0; h < 65536; h++) {
+        float x = gw_fp16_to_float((uint16_t)h);
+        int good = (h & 0x7fff) > 0x7c00 ? isnan(x) : gw_float_to_fp16(x) == h;
+        if (!good)
+            ck_abort_msg("half %04x decodes to %g, which encodes to %04x", h, (double)x,
+                         gw_float_to_fp16(x));
+    }
+    ck_assert_uint_eq(gw_float_to_fp16(1.0f + 0x1p-11f), 0x3c00);
+    ck_assert_uint_eq(gw_float_to_fp16(1.0f + 0x1.8p-10f), 0x3c02);
+    ck_assert_uint_eq(gw_float_to_fp16(0x1p-25f), 0);
+    ck_assert_uint_eq(gw_float_to_fp16(0x1.8p-24f), 2);
+    ck_assert_uint_eq(gw_float_to_fp16(FLT_MAX), 0x7bff);
+    ck_assert_uint_eq(gw_float_to_bf16(-FLT_MAX), 0xff7f);
+    ck_assert_uint_eq(gw_float_to_bf16(1.0f + 0x1p-8f), 0x3f80);
+}
+END_TEST
+
+START_TEST(choice)
+{
+    const struct gw_kernels *row = NULL;
+    struct gw_error error;
+    for (size_t i = 0; gw_kernel_rows[i]; i++) {
+        setenv("GRADWIRE_KERNELS", gw_kernel_rows[i]->name, 1);
+        gw_status s = gw_kernels_choose(&row, &error);
+        if (gw_kernel_rows[i]->usable())
+            ck_assert(s == GW_OK && row == gw_kernel_rows[i]);
+        else
+            ck_assert_int_eq(s, GW_ESPEC);
+    }
+    setenv("GRADWIRE_KERNELS", "abacus", 1);
+    ck_assert_int_eq(gw_kernels_choose(&row, &error), GW_ESPEC);
+    ck_assert_msg(strstr(error.text, "scalar"), "words name no usable set: %s", error.text);
+    unsetenv("GRADWIRE_KERNELS");
+    ck_assert_int_eq(gw_kernels_choose(&row, &error), GW_OK);
+    ck_assert(row->usable());
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("kernels");
+    TCase *tcase = tcase_create("kernels");
+    tcase_set_timeout(tcase, 60);
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_loop_test(tcase, rows_equal_scalar, 0, sizeof bodies / sizeof bodies[0]);
+    tcase_add_loop_test(tcase, layout, 1, 9);
+    tcase_add_test(tcase, half_round_trip);
+    tcase_add_test(tcase, choice);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
