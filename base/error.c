@@ -6,10 +6,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-gw_status gw_fail(struct gw_error *error, gw_status status, const char *format, ...)
+void gw_error_set(struct gw_error *error, gw_status status, const char *format, ...)
 {
     if (!error)
-        return status;
+        return;
     /* The words may quote the error they replace. */
     char text[GW_ERROR_TEXT];
     va_list args;
@@ -18,7 +18,6 @@ gw_status gw_fail(struct gw_error *error, gw_status status, const char *format, 
     va_end(args);
     error->status = status;
     snprintf(error->text, sizeof error->text, "%s", text);
-    return status;
 }
 
 void gw_error_clear(struct gw_error *error)

@@ -13,9 +13,19 @@ struct gw_error {
     char text[GW_ERROR_TEXT];
 };
 
-/* Set status and words (longer words are cut) and return the status; `error` may be NULL. */
-gw_status gw_fail(struct gw_error *error, gw_status status, const char *format, ...)
+/* Set status and words (longer words are cut); `error` may be NULL. */
+void gw_error_set(struct gw_error *error, gw_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* The same, and its value is the status. A macro, so that compilers and analyzers see in the caller
+ * that the status is an error. */
+#define gw_fail(error, status, ...)                                                                \
+    (gw_error_set((error), (status), __VA_ARGS__), gw_status_same(status))
+
+static inline gw_status gw_status_same(gw_status status)
+{
+    return status;
+}
 
 void gw_error_clear(struct gw_error *error);
 

@@ -5,6 +5,7 @@
 
 #include <gradwire/info.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,11 +47,9 @@ static gw_status setting_value(double *out, enum gw_setting setting, const char 
     const gw_param one[] = { settings[setting], { 0 } };
     struct gw_values values;
     char pair[GW_SPEC_TEXT];
-    if (strlen(one[0].key) + strlen(text) + 2 > sizeof pair || strchr(text, ','))
+    int length = snprintf(pair, sizeof pair, "%s=%s", one[0].key, text);
+    if (length < 0 || (size_t)length >= sizeof pair || strchr(text, ','))
         return gw_fail(error, GW_ESPEC, "%s=%s is not valid", one[0].key, text);
-    strcpy(pair, one[0].key);
-    strcat(pair, "=");
-    strcat(pair, text);
     gw_status s = gw_spec_parse(&values, "environment", one, pair, strlen(pair), error);
     if (!s)
         *out = values.number[0];
