@@ -14,3 +14,6 @@ libcomm_la_SOURCES = \
 	comm/shaped.c \
 	comm/topology.c \
 	comm/transports.c
+if WITH_MPI
+libcomm_la_SOURCES += comm/mpi.c comm/mpi_message.c comm/mpi_message.h
+endif

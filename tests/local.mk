@@ -62,6 +62,16 @@ tests_test_kernels_SOURCES = tests/test_kernels.c
 tests_test_kernels_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_test_kernels_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
 TESTS += tests/test_kernels
+
+if WITH_MPI
+check_PROGRAMS += tests/mpi_transport
+tests_mpi_transport_SOURCES = tests/mpi_transport.c \
+	tests/transport_bodies.c tests/transport_bodies.h
+tests_mpi_transport_CPPFLAGS = $(AM_CPPFLAGS) $(MPI_CFLAGS)
+tests_mpi_transport_LDADD = $(rooms_LIBS)
+TESTS += tests/test_mpi_transport.sh tests/test_stopped.sh
+endif
+EXTRA_DIST += tests/test_mpi_transport.sh tests/test_stopped.sh
 endif
 
 if !FUZZ

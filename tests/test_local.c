@@ -58,6 +58,51 @@ START_TEST(bodies_on_local)
 }
 END_TEST
 
+START_TEST(bodies_on_a_shaped_link)
+{
+    for (const struct transport_case *c = transport_cases; c->name; c++)
+        run_ranks("shaped:rate=1000mbit,latency=20us/", _i, c->name, c->body);
+}
+END_TEST
+
+/* Only the earliest is asserted: no message may be seen before the lanes could have served it. */
+enum { LINK_BYTES = 20000, LINK_MESSAGES = 3 };
+static const int64_t link_latency_ns = 5000000, link_message_ns = 1600000; /* at 100 Mbit/s */
+
+/* Every rank sends to rank 0: their bytes share its incoming lane. */
+static void body_lanes(gw_comm *comm, struct body_result *result)
+{
+    uint8_t *rooms = calloc(RANKS_MAX * LINK_MESSAGES, LINK_BYTES);
+    struct gw_op *ops[RANKS_MAX * LINK_MESSAGES];
+    int64_t start, starts[RANKS_MAX], count = 0;
+    gw_status s = gw_barrier(comm);
+    start = gw_now_ns();
+    for (int i = 0; i < LINK_MESSAGES && !s; i++) {
+        for (int r = 1; r < comm->size && comm->rank == 0 && !s; r++, count++)
+            s = gw_comm_recv(comm, r, 3, rooms + count * LINK_BYTES, LINK_BYTES, &ops[count]);
+        if (comm->rank > 0)
+            s = gw_comm_send(comm, 0, 3, rooms, LINK_BYTES, &ops[count++]);
+    }
+    for (int i = 0; i < count && !s; i++)
+        s = finish_op(comm, ops[i], NULL);
+    int64_t took, end = gw_now_ns(), lanes = count * link_message_ns;
+    s = s ? s : gw_control_allgather(comm, &start, sizeof start, starts, NULL);
+    expect(result, s == GW_OK, "%s", gw_status_name(s));
+    for (int r = 1; r < comm->size && comm->rank == 0 && !s; r++)
+        start = r == 1 || starts[r] < start ? starts[r] : start;
+    took = end - start;
+    lanes += comm->rank == 0 ? link_latency_ns : 0;
+    expect(result, s || took >= lanes, "rank %d: over after %lld ns, the lanes need %lld",
+           comm->rank, (long long)took, (long long)lanes);
+    free(rooms);
+}
+
+START_TEST(no_message_outruns_the_link)
+{
+    run_ranks("shaped:rate=100mbit,latency=5000us/", _i, "lanes", body_lanes);
+}
+END_TEST
+
 START_TEST(bodies_on_self)
 {
     for (const struct transport_case *c = transport_cases; c->name; c++) {
@@ -222,6 +267,8 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, bodies_on_local, 1, RANKS_MAX + 1);
     tcase_add_test(t, bodies_on_self);
+    tcase_add_loop_test(t, bodies_on_a_shaped_link, 1, 5);
+    tcase_add_loop_test(t, no_message_outruns_the_link, 2, 5);
     tcase_add_test(t, deadline_names_the_silent);
     tcase_add_test(t, open_names_the_absent);
     tcase_add_test(t, a_rank_that_leaves_is_an_error);
