@@ -13,8 +13,13 @@ libcompress_la_SOURCES = \
 	compress/momentum.c \
 	compress/payload.c \
 	compress/public.c \
+	compress/int.c \
+	compress/randomk.c \
 	compress/raw.c \
-	compress/run.c
+	compress/rice.c compress/rice.h \
+	compress/run.c \
+	compress/topk.c \
+	compress/vote.c
 
 # Kernels and the codecs that stand on them.
 libcompress_la_SOURCES += \

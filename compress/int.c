@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* SPDX-FileCopyrightText: 2026 the gradwire authors */
+/* int: integers on scales that all ranks agree on by maximum before they encode, so that payloads
+ * add up as integers, on any path, and are decoded once. Mishchenko et al. 2021 (IntSGD); Sapio et
+ * al. 2021 (SwitchML).
+ *
+ * A code is rounded first and then clipped to floor((2^(bits-1) - 1) / ranks): clipped before, n
+ * codes rounded up could exceed what the integer holds.
+ *
+ * Body: the steps of the buckets that the range touches as f32, then one integer of `bits` per
+ * element; value = code * step. */
+#include "compress/kernels/table.h"
+#include "compress/rows.h"
+
+#include <float.h>
+#include <stdlib.h>
+
+enum { BITS, BUCKET, ROUNDING };
+
+struct ints {
+    size_t code_bytes, bucket; /* bucket: elements, at least 1 */
+    int64_t top, limit;        /* largest code of a sum, and of one rank */
+    size_t buckets;
+    float *largest; /* magnitude per bucket: of this rank, then of all */
+};
+
+static const struct gw_codec_row nearest_row;
+
+static size_t bucket_count(const struct gw_codec *c)
+{
+    const struct ints *own = c->own;
+    return gw_divide_up(c->site.count, own->bucket);
+}
+
+static gw_status int_open(struct gw_codec *c, struct gw_error *error)
+{
+    struct ints *own = c->own;
+    int bits = 8 << (int)c->values.number[BITS];
+    /* What an owner sends back is not summed again. */
+    int summed = c->site.stage == 0 && c->site.ranks > 1 ? c->site.ranks : 1;
+    own->code_bytes = (size_t)bits / 8;
+    own->top = ((int64_t)1 << (bits - 1)) - 1;
+    own->limit = own->top / summed;
+    if (own->limit < 1)
+        return gw_fail(error, GW_ENOTSUP,
+                       "int: the sum of %d ranks does not fit %d bits; use more bits", summed,
+                       bits);
+    own->bucket = (size_t)c->values.number[BUCKET];
+    if (own->bucket == 0)
+        own->bucket = gw_max_size(c->site.count, 1);
+    own->buckets = bucket_count(c);
+    own->largest = calloc(gw_max_size(own->buckets, 1), sizeof(float));
+    if (!own->largest)
+        return gw_fail(error, GW_ENOMEM, "out of memory for the %zu scales of tensor '%s'",
+                       own->buckets, c->site.tensor);
+    if (c->values.number[ROUNDING] != 0)
+        c->row = &nearest_row;
+    return GW_OK;
+}
+
+static void int_close(struct gw_codec *c)
+{
+    free(((struct ints *)c->own)->largest);
+}
+
+/* ---- sizes ----------------------------------------------------------------------------------- */
+
+/* Buckets that a range touches. */
+static size_t touched(const struct ints *own, size_t first, size_t count)
+{
+    return count ? (first + count - 1) / own->bucket - first / own->bucket + 1 : 0;
+}
+
+static size_t int_bound(const struct gw_codec *c, size_t first, size_t count)
+{
+    const struct ints *own = c->own;
+    return touched(own, first, count) * sizeof(float) + count * own->code_bytes;
+}
+
+static size_t int_granule(const struct gw_codec *c)
+{
+    return c->values.number[BUCKET] != 0 ? ((const struct ints *)c->own)->bucket : 1;
+}
+
+/* Elements of the bucket of `element` that lie before `end`. */
+static size_t run_length(const struct ints *own, size_t element, size_t end)
+{
+    return gw_min_size(own->bucket - element % own->bucket, end - element);
+}
+
+/* ---- scales ---------------------------------------------------------------------------------- */
+
+static gw_status int_prepare(struct gw_codec *c, struct gw_error *error)
+{
+    (void)error;
+    struct ints *own = c->own;
+    for (size_t b = 0; b < own->buckets; b++) {
+        size_t first = b * own->bucket;
+        own->largest[b] =
+            c->kernels->max_abs(c->input + first, run_length(own, first, c->site.count));
+    }
+    return GW_OK;
+}
+
+static size_t int_side_count(const struct gw_codec *c)
+{
+    return ((const struct ints *)c->own)->buckets;
+}
+
+static void int_propose(struct gw_codec *c, float *side)
+{
+    const struct ints *own = c->own;
+    for (size_t b = 0; b < own->buckets; b++)
+        side[b] = own->largest[b];
+}
+
+static gw_status int_adopt(struct gw_codec *c, const float *side, struct gw_error *error)
+{
+    struct ints *own = c->own;
+    for (size_t b = 0; b < own->buckets; b++)
+        if (c->site.nonfinite != GW_NONFINITE_PASS && !(side[b] >= 0 && side[b] <= FLT_MAX))
+            return gw_fail(error, GW_EPAYLOAD,
+                           "int: the agreed scale of bucket %zu of tensor '%s' is %g", b,
+                           c->site.tensor, (double)side[b]);
+    for (size_t b = 0; b < own->buckets; b++)
+        own->largest[b] = side[b];
+    return GW_OK;
+}
+
+/* The largest step whose product with every code is finite. */
+static float largest_step(const struct ints *own)
+{
+    float step = FLT_MAX / (float)own->top;
+    while (!gw_is_finite(step * (float)own->top))
+        step = gw_bits_float(gw_float_bits(step) - 1);
+    return step;
+}
+
+/* 0 where all is zero or too small to divide by. */
+static float step_of(const struct ints *own, size_t bucket)
+{
+    float step = (float)((double)own->largest[bucket] / (double)own->limit);
+    float most = largest_step(own);
+    if (step > most && gw_is_finite(own->largest[bucket]))
+        return most;
+    return step < FLT_MIN ? 0 : step;
+}
+
+/* ---- encode ---------------------------------------------------------------------------------- */
+
+static void put_code(uint8_t *at, size_t code_bytes, int64_t code)
+{
+    if (code_bytes == 1)
+        *at = (uint8_t)code;
+    else if (code_bytes == 2)
+        gw_put_u16(at, (uint16_t)code);
+    else
+        gw_put_u32(at, (uint32_t)code);
+}
+
+static int64_t get_code(const uint8_t *at, size_t code_bytes)
+{
+    if (code_bytes == 1)
+        return (int8_t)*at;
+    return code_bytes == 2 ? (int16_t)gw_get_u16(at) : (int32_t)gw_get_u32(at);
+}
+
+/* Shifted to be positive, so that truncation is floor; a NaN becomes the lowest code. */
+static int64_t round_code(double v, double offset, int64_t limit)
+{
+    double shifted = v + offset + (double)limit;
+    if (!(shifted >= 0))
+        return -limit;
+    return shifted >= 2 * (double)limit ? limit : (int64_t)shifted - limit;
+}
+
+static void put_run(const struct gw_codec *c, size_t first, size_t count, float step, uint8_t *out)
+{
+    const struct ints *own = c->own;
+    const gw_f32 *x = c->input + first;
+    double inverse = step > 0 ? 1 / (double)step : 0;
+    int nearest = c->values.number[ROUNDING] != 0;
+    for (size_t i = 0; i < count; i++, out += own->code_bytes) {
+        double offset = 0.5;
+        if (!nearest) {
+            uint32_t u = gw_random_u16(c->key, c->site.first + first + i);
+            offset = ((double)u + 0.5) / 65536;
+        }
+        put_code(out, own->code_bytes, round_code((double)x[i] * inverse, offset, own->limit));
+    }
+}
+
+static gw_status int_encode(struct gw_codec *c, size_t first, size_t count, uint8_t *body,
+                            size_t *written, struct gw_error *error)
+{
+    (void)error;
+    const struct ints *own = c->own;
+    uint8_t *step_at = body, *codes = body + touched(own, first, count) * sizeof(float);
+    for (size_t at = first, end = first + count; at < end;) {
+        size_t n = run_length(own, at, end);
+        float step = step_of(own, at / own->bucket);
+        gw_put_f32(step_at, step);
+        put_run(c, at, n, step, codes);
+        step_at += sizeof(float);
+        codes += n * own->code_bytes;
+        at += n;
+    }
+    *written = (size_t)(codes - body);
+    return GW_OK;
+}
+
+/* ---- decode ---------------------------------------------------------------------------------- */
+
+static gw_status int_check(const struct gw_codec *c, size_t first, size_t count,
+                           struct gw_body body, struct gw_error *error)
+{
+    const struct ints *own = c->own;
+    size_t expected = int_bound(c, first, count), steps = touched(own, first, count);
+    if (body.length != expected)
+        return gw_fail(error, GW_EPAYLOAD, "int: the body has %zu bytes, expected %zu", body.length,
+                       expected);
+    for (size_t b = 0; b < steps && c->site.nonfinite != GW_NONFINITE_PASS; b++) {
+        float step = gw_get_f32(body.bytes + b * sizeof(float));
+        if (!(step >= 0 && step <= largest_step(own)))
+            return gw_fail(error, GW_EPAYLOAD, "int: scale %zu of the payload is %g", b,
+                           (double)step);
+    }
+    int64_t limit = body.flags & GW_PAYLOAD_MERGED ? own->top : own->limit;
+    const uint8_t *codes = body.bytes + steps * sizeof(float);
+    for (size_t i = 0; i < count; i++) {
+        int64_t code = get_code(codes + i * own->code_bytes, own->code_bytes);
+        if (code > limit || code < -limit)
+            return gw_fail(error, GW_EPAYLOAD, "int: code %zu is %lld, beyond %lld", i,
+                           (long long)code, (long long)limit);
+    }
+    return GW_OK;
+}
+
+static void int_decode_add(const struct gw_codec *c, size_t first, size_t count,
+                           struct gw_body body, float weight, gw_f32 *sum)
+{
+    const struct ints *own = c->own;
+    const uint8_t *step_at = body.bytes;
+    const uint8_t *codes = body.bytes + touched(own, first, count) * sizeof(float);
+    for (size_t at = first, end = first + count; at < end; step_at += sizeof(float)) {
+        size_t n = run_length(own, at, end);
+        float step = gw_get_f32(step_at);
+        for (size_t i = 0; i < n; i++, codes += own->code_bytes)
+            sum[at - first + i] += weight * ((float)get_code(codes, own->code_bytes) * step);
+        at += n;
+    }
+}
+
+static void int_decode(const struct gw_codec *c, size_t first, size_t count, struct gw_body body,
+                       gw_f32 *out)
+{
+    const struct ints *own = c->own;
+    const uint8_t *step_at = body.bytes;
+    const uint8_t *codes = body.bytes + touched(own, first, count) * sizeof(float);
+    for (size_t at = first, end = first + count; at < end; step_at += sizeof(float)) {
+        size_t n = run_length(own, at, end);
+        float step = gw_get_f32(step_at);
+        for (size_t i = 0; i < n; i++, codes += own->code_bytes)
+            out[at - first + i] = (float)get_code(codes, own->code_bytes) * step;
+        at += n;
+    }
+}
+
+/* Checked codes of at most `ranks` bodies cannot overflow. */
+static void int_merge(struct gw_codec *c, size_t first, size_t count, const struct gw_body *bodies,
+                      int n, uint8_t *body, size_t *written)
+{
+    const struct ints *own = c->own;
+    size_t head = touched(own, first, count) * sizeof(float);
+    *written = int_bound(c, first, count);
+    if (count == 0)
+        return;
+    memcpy(body, bodies[0].bytes, *written);
+    for (int r = 1; r < n; r++) {
+        for (size_t at = head; at < *written; at += own->code_bytes)
+            put_code(body + at, own->code_bytes,
+                     get_code(body + at, own->code_bytes) +
+                         get_code(bodies[r].bytes + at, own->code_bytes));
+    }
+}
+
+/* When this rank's maximum is the agreed one; the bound of QSGD with the maximum norm. */
+static double int_variance(const struct gw_codec *c)
+{
+    const struct ints *own = c->own;
+    double elements = (double)gw_min_size(own->bucket, gw_max_size(c->site.count, 1));
+    return elements / (4 * (double)own->limit * (double)own->limit);
+}
+
+static const gw_param params[] = {
+    { "bits", GW_PARAM_NAME, "8", 0, 0, "8|16|32", "bits", "of an integer, and of the sum" },
+    { "bucket", GW_PARAM_INTEGER, "1024", 0, 16777216, NULL, "elements",
+      "that share a scale; 0: all of a tensor" },
+    { "rounding", GW_PARAM_NAME, "stochastic", 0, 0, "stochastic|nearest", "",
+      "to integers; stochastic is unbiased" },
+    { NULL },
+};
+
+#define INT_ROW(extra_traits)                                                                      \
+    .info = { .name = "int",                                                                       \
+              .sentence = "integers on a scale that all ranks agree on; summable",                 \
+              .paper = "Mishchenko et al. 2021, arXiv:2102.08374",                                 \
+              .params = params,                                                                    \
+              .traits = GW_SUMMABLE | GW_FIXED_SIZE | (extra_traits) },                            \
+    .wire_id = GW_WIRE_INT, .own_bytes = sizeof(struct ints), .open = int_open,                    \
+    .close = int_close, .granule = int_granule, .bound = int_bound, .merged_bound = int_bound,     \
+    .prepare = int_prepare, .side_count = int_side_count, .propose = int_propose,                  \
+    .adopt = int_adopt, .encode = int_encode, .check = int_check, .decode = int_decode,            \
+    .decode_add = int_decode_add, .merge = int_merge
+
+const struct gw_codec_row gw_row_int = { INT_ROW(GW_UNBIASED), .variance = int_variance };
+
+static const struct gw_codec_row nearest_row = { INT_ROW(0) };
