@@ -8,9 +8,23 @@
 #include <string.h>
 
 const struct gw_codec_row *const gw_codec_rows[] = {
-    &gw_row_raw,      &gw_row_fp16,     &gw_row_bf16,   &gw_row_qsgd,
-    &gw_row_terngrad, &gw_row_sign,     &gw_row_onebit, &gw_row_ef,
-    &gw_row_clip,     &gw_row_momentum, NULL,
+    /* cores */
+    &gw_row_raw,
+    &gw_row_fp16,
+    &gw_row_bf16,
+    &gw_row_qsgd,
+    &gw_row_terngrad,
+    &gw_row_sign,
+    &gw_row_vote,
+    &gw_row_onebit,
+    &gw_row_topk,
+    &gw_row_randomk,
+    &gw_row_int,
+    /* wrappers */
+    &gw_row_ef,
+    &gw_row_clip,
+    &gw_row_momentum,
+    NULL,
 };
 
 const struct gw_codec_row *gw_codec_find(const char *name, size_t length)

@@ -72,6 +72,24 @@ tests_mpi_transport_LDADD = $(rooms_LIBS)
 TESTS += tests/test_mpi_transport.sh tests/test_stopped.sh
 endif
 EXTRA_DIST += tests/test_mpi_transport.sh tests/test_stopped.sh
+
+# Codecs.
+check_LTLIBRARIES += libunits.la
+libunits_la_SOURCES = tests/units.c tests/units.h
+libunits_la_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+units_LIBS = libunits.la $(rooms_LIBS) $(CHECK_LIBS) -lm
+
+check_PROGRAMS += tests/test_chain
+tests_test_chain_SOURCES = tests/test_chain.c
+tests_test_chain_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_chain_LDADD = $(units_LIBS)
+TESTS += tests/test_chain
+
+check_PROGRAMS += tests/test_payload
+tests_test_payload_SOURCES = tests/test_payload.c
+tests_test_payload_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_payload_LDADD = $(units_LIBS)
+TESTS += tests/test_payload
 endif
 
 if !FUZZ
