@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* SPDX-FileCopyrightText: 2026 the gradwire authors */
+/*
+ * Everything that the trainer asks of gradwire: one plan on the list of the gradient's tensors, run
+ * every step, and a few small exact collectives beside it.
+ */
+#include "trainer.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "digest.h"
+
+/* Small collectives travel exactly, whatever the gradient's codec or GRADWIRE_CODEC says. */
+static const gw_options exact = { .codec = "raw" };
+
+int exchange_open(tr_trainer *trainer)
+{
+    const tr_options *options = trainer->options;
+    const tr_model *model = &trainer->model;
+    gw_tensor tensors[MODEL_TENSORS_MAX];
+    for (size_t i = 0; i < model->tensors_count; i++) {
+        tensors[i] = (gw_tensor){ model->tensors[i].name, model->tensors[i].count };
+        trainer->pointers[i] = trainer->gradient + model->tensors[i].first;
+    }
+    gw_status status = gw_plan_allreduce_list(&trainer->plan, trainer->comm, tensors,
+                                              model->tensors_count, GW_F32, GW_MEAN,
+                                              &(gw_options){ .codec = options->codec,
+                                                             .algorithm = options->algorithm,
+                                                             .rules = options->rules,
+                                                             .rules_count = options->rules_count,
+                                                             .seed = options->seed });
+    if (status != GW_OK)
+        return report_status(status, "making the plan", gw_comm_error(trainer->comm));
+    return EXIT_GOOD;
+}
+
+int exchange_gradient(tr_trainer *trainer)
+{
+    gw_stats stats;
+    const void *const *in = (const void *const *)trainer->pointers;
+    gw_status status = gw_start_list(trainer->plan, in, trainer->pointers);
+    if (status == GW_OK)
+        status = gw_wait(trainer->plan);
+    if (status == GW_OK)
+        status = gw_plan_stats(trainer->plan, &stats);
+    if (status != GW_OK)
+        return report_status(status, "summing gradients", gw_plan_error(trainer->plan));
+    trainer->progress.sent_bytes += stats.sent_bytes;
+    trainer->progress.raw_bytes += stats.raw_bytes;
+    return EXIT_GOOD;
+}
+
+int exchange_sums(tr_trainer *trainer, double *values, size_t count)
+{
+    gw_status status = gw_allreduce(trainer->comm, values, values, count, GW_F64, GW_SUM, &exact);
+    if (status != GW_OK)
+        return report_status(status, "summing losses", gw_comm_error(trainer->comm));
+    return EXIT_GOOD;
+}
+
+/* Every rank's number, in rank order; the caller frees it. */
+static int gather(tr_trainer *trainer, uint64_t value, uint64_t **out)
+{
+    size_t ranks = (size_t)trainer->ranks;
+    uint64_t *all = malloc(ranks * sizeof *all);
+    if (!all)
+        return report_error(EXIT_COMM, "no memory for %zu numbers", ranks);
+    gw_status status = gw_allgather(trainer->comm, &value, all, 2, GW_I32, &exact);
+    if (status != GW_OK) {
+        free(all);
+        return report_status(status, "comparing ranks", gw_comm_error(trainer->comm));
+    }
+    *out = all;
+    return EXIT_GOOD;
+}
+
+int exchange_least(tr_trainer *trainer, uint64_t value, uint64_t *least)
+{
+    uint64_t *all;
+    int code = gather(trainer, value, &all);
+    if (code != EXIT_GOOD)
+        return code;
+    *least = all[0];
+    for (int r = 1; r < trainer->ranks; r++)
+        if (all[r] < *least)
+            *least = all[r];
+    free(all);
+    return EXIT_GOOD;
+}
+
+int exchange_digest(tr_trainer *trainer, uint64_t *digest)
+{
+    uint64_t *all;
+    const tr_model *model = &trainer->model;
+    uint64_t mine =
+        digest_bytes(DIGEST_START, model->parameters, model->parameters_count * sizeof(float));
+    int code = gather(trainer, mine, &all);
+    if (code != EXIT_GOOD)
+        return code;
+    for (int r = 1; r < trainer->ranks && code == EXIT_GOOD; r++)
+        if (all[r] != all[0])
+            code = report_error(EXIT_WRONG,
+                                "after step %" PRIu64 " rank %d's parameters are %016" PRIx64
+                                ", rank 0's %016" PRIx64,
+                                trainer->progress.step, r, all[r], all[0]);
+    *digest = all[0];
+    free(all);
+    return code;
+}
