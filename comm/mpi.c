@@ -251,6 +251,20 @@ static gw_status fail_native(gw_comm *comm, struct mpi_op *op, int code)
     return fail_mpi(comm, "MPI_Iallreduce", code);
 }
 
+static struct mpi_op *take_native_op(struct mpi_impl *impl, int parts)
+{
+    struct mpi_op *op = take_op(impl, -1);
+    if (!op || parts == 1)
+        return op;
+    MPI_Request *requests = malloc((size_t)parts * sizeof *requests);
+    if (!requests) {
+        return_op(impl, op);
+        return NULL;
+    }
+    op->requests = requests;
+    return op;
+}
+
 static gw_status native(gw_comm *comm, const void *in, void *out, size_t count, gw_type type,
                         gw_operation operation, struct gw_op **result)
 {
@@ -258,16 +272,9 @@ static gw_status native(gw_comm *comm, const void *in, void *out, size_t count, 
     size_t bytes = gw_mpi_type_bytes(type);
     size_t part = gw_max_size(impl->block_bytes / bytes, 1);
     int parts = (int)gw_max_size(gw_divide_up(count, part), 1);
-    struct mpi_op *op = take_op(impl, -1);
-    if (op && parts > 1)
-        op->requests = malloc((size_t)parts * sizeof *op->requests);
-    if (!op || !op->requests) {
-        if (op)
-            op->requests = &op->one;
-        if (op)
-            return_op(impl, op);
+    struct mpi_op *op = take_native_op(impl, parts);
+    if (!op)
         return GW_ENOMEM;
-    }
     op->count = 0;
     for (size_t i = 0; i < (size_t)parts; i++) {
         size_t offset = i * part * bytes;

@@ -197,6 +197,8 @@ static gw_status split_row(gw_comm *out, gw_comm *comm, const struct seat *seats
     for (int r = 0; r < comm->size; r++)
         if (seats[r].status)
             return gw_fail(error, seats[r].status, "gw_comm_split: rank %d is out of memory", r);
+    if (!out) /* said by this rank's seat already */
+        return gw_fail(error, GW_ENOMEM, "gw_comm_split: out of memory");
     place(out, comm, seats);
     return comm->row->split(out, comm, seats[comm->rank].colour, serial, error);
 }

@@ -39,7 +39,7 @@ static void count_cores(hwloc_topology_t topology, hwloc_const_bitmap_t bound, s
     int cores = 0;
     for (int i = 0; i < hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_CORE); i++) {
         hwloc_obj_t core = hwloc_get_obj_by_type(topology, HWLOC_OBJ_CORE, (unsigned)i);
-        cores += hwloc_bitmap_intersects(core->cpuset, bound) != 0;
+        cores += core && hwloc_bitmap_intersects(core->cpuset, bound);
     }
     if (cores > 0)
         place->cores = (uint32_t)cores;

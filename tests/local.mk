@@ -57,6 +57,14 @@ tests_test_local_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_test_local_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
 TESTS += tests/test_local
 
+check_PROGRAMS += tests/test_comm_memory
+tests_test_comm_memory_SOURCES = tests/test_comm_memory.c
+tests_test_comm_memory_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_comm_memory_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
+tests_test_comm_memory_LDFLAGS = \
+	-Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=strdup -Wl,--wrap=free
+TESTS += tests/test_comm_memory
+
 check_PROGRAMS += tests/test_kernels
 tests_test_kernels_SOURCES = tests/test_kernels.c
 tests_test_kernels_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)

@@ -57,7 +57,8 @@ static void check_floats(gw_comm *comm, bool in_place, struct body_result *resul
         x[i] = y[i] = (float)((comm->rank + 1) * (i - 50));
     gw_status s = reduce(comm, in_place ? y : x, y, GW_F32, GW_SUM);
     expect(result, s == GW_OK, "f32 sum: %s", gw_status_name(s));
-    float ranks = (float)(comm->size * (comm->size + 1) / 2);
+    int pairs = comm->size * (comm->size + 1) / 2;
+    float ranks = (float)pairs;
     for (int i = 0; i < COUNT; i++)
         expect(result, y[i] == ranks * (float)(i - 50), "f32 sum, element %d: %g, expected %g", i,
                (double)y[i], (double)(ranks * (float)(i - 50)));
@@ -227,7 +228,7 @@ int main(int argc, char **argv)
     if (strcmp(what, "user") == 0) {
         static const int levels[] = { MPI_THREAD_SINGLE, MPI_THREAD_FUNNELED, MPI_THREAD_SERIALIZED,
                                       MPI_THREAD_MULTIPLE };
-        return run_user(levels[argc > 2 ? atoi(argv[2]) & 3 : 0]);
+        return run_user(levels[argc > 2 ? strtoul(argv[2], NULL, 10) & 3 : 0]);
     }
     if (strcmp(what, "shaped") == 0)
         return run_shaped();
