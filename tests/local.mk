@@ -98,6 +98,18 @@ tests_test_payload_SOURCES = tests/test_payload.c
 tests_test_payload_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_test_payload_LDADD = $(units_LIBS)
 TESTS += tests/test_payload
+
+check_PROGRAMS += tests/test_qsgd
+tests_test_qsgd_SOURCES = tests/test_qsgd.c tests/samples.h
+tests_test_qsgd_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_qsgd_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_qsgd
+
+check_PROGRAMS += tests/test_packed
+tests_test_packed_SOURCES = tests/test_packed.c tests/samples.h
+tests_test_packed_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_packed_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_packed
 endif
 
 if !FUZZ
