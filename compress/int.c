@@ -13,6 +13,7 @@
 #include "compress/rows.h"
 
 #include <float.h>
+#include <math.h>
 #include <stdlib.h>
 
 enum { BITS, BUCKET, ROUNDING };
@@ -284,12 +285,13 @@ static void int_merge(struct gw_codec *c, size_t first, size_t count, const stru
     }
 }
 
-/* When this rank's maximum is the agreed one; the bound of QSGD with the maximum norm. */
+/* Where this rank's maximum is the agreed one: that element is exact, and d - 1 others at fraction
+ * f of a step cost the more the smaller they are; this is the most, over all f. */
 static double int_variance(const struct gw_codec *c)
 {
     const struct ints *own = c->own;
-    double elements = (double)gw_min_size(own->bucket, gw_max_size(c->site.count, 1));
-    return elements / (4 * (double)own->limit * (double)own->limit);
+    double others = (double)gw_min_size(own->bucket, gw_max_size(c->site.count, 1)) - 1;
+    return (sqrt(1 + others / ((double)own->limit * (double)own->limit)) - 1) / 2;
 }
 
 static const gw_param params[] = {

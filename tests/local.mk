@@ -82,6 +82,7 @@ endif
 EXTRA_DIST += tests/test_mpi_transport.sh tests/test_stopped.sh
 
 # Codecs.
+EXTRA_DIST += tests/golden
 check_LTLIBRARIES += libunits.la
 libunits_la_SOURCES = tests/units.c tests/units.h
 libunits_la_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
@@ -110,6 +111,36 @@ tests_test_packed_SOURCES = tests/test_packed.c tests/samples.h
 tests_test_packed_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_test_packed_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
 TESTS += tests/test_packed
+
+check_PROGRAMS += tests/test_wrappers
+tests_test_wrappers_SOURCES = tests/test_wrappers.c
+tests_test_wrappers_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_wrappers_LDADD = $(units_LIBS)
+TESTS += tests/test_wrappers
+
+check_PROGRAMS += tests/test_vote
+tests_test_vote_SOURCES = tests/test_vote.c
+tests_test_vote_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_vote_LDADD = $(units_LIBS)
+TESTS += tests/test_vote
+
+check_PROGRAMS += tests/test_sparse
+tests_test_sparse_SOURCES = tests/test_sparse.c
+tests_test_sparse_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_sparse_LDADD = $(units_LIBS)
+TESTS += tests/test_sparse
+
+check_PROGRAMS += tests/test_int
+tests_test_int_SOURCES = tests/test_int.c
+tests_test_int_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_int_LDADD = $(units_LIBS)
+TESTS += tests/test_int
+
+check_PROGRAMS += tests/test_golden
+tests_test_golden_SOURCES = tests/test_golden.c
+tests_test_golden_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_golden_LDADD = $(units_LIBS)
+TESTS += tests/test_golden
 endif
 
 if !FUZZ
