@@ -68,8 +68,10 @@ static void describe(struct gw_plan *plan)
         const struct gw_codec *codec = plan->tensors[t].codec;
         const struct gw_codec_row *core = codec->core->row;
         p->dense = p->dense && codec->row == core && (core->info.traits & GW_ANY_TYPE);
-        p->merges = p->merges && core->merge;
-        p->mergeless = p->mergeless && !core->merge;
+        /* Raw merges too, but its sums need no codec's arithmetic: direct keeps rank order. */
+        bool merges = core->merge && !(core->info.traits & GW_ANY_TYPE);
+        p->merges = p->merges && merges;
+        p->mergeless = p->mergeless && !merges;
         p->summable = p->summable && !(core->info.traits & GW_VOTE);
         plan->side_floats += gw_codec_side_count(codec);
     }

@@ -124,15 +124,11 @@ static void touch(struct places *p, int i, int size)
 
 static bool is_fence(enum gw_step_kind kind)
 {
-    return kind == GW_STEP_SIGN || kind == GW_STEP_COMMIT;
+    return kind == GW_STEP_SIGN || kind == GW_STEP_COMMIT || kind == GW_STEP_NATIVE;
 }
 
-static bool follows_commit(enum gw_step_kind kind)
-{
-    return kind == GW_STEP_DELIVER || kind == GW_STEP_COPY || kind == GW_STEP_NATIVE;
-}
-
-/* SIGN and COMMIT speak for everything before them; what shows to the user waits for COMMIT. */
+/* SIGN and COMMIT speak for everything before them, NATIVE can be neither refused nor undone;
+ * nothing after COMMIT starts before it. */
 static void fences(struct places *p)
 {
     int commit = -1;
@@ -140,8 +136,7 @@ static void fences(struct places *p)
         enum gw_step_kind kind = p->list->steps[i].kind;
         for (int j = 0; is_fence(kind) && j < i; j++)
             edge(&p->edges, j, i);
-        if (follows_commit(kind))
-            edge(&p->edges, commit, i);
+        edge(&p->edges, commit, i);
         if (kind == GW_STEP_COMMIT)
             commit = i;
     }

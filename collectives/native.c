@@ -21,7 +21,7 @@ static void write(struct gw_step_list *list, const struct gw_problem *p)
 {
     gw_steps_add(list, GW_STEP_PREPARE, -1, -1);
     if (p->checks)
-        gw_steps_confirm(list, p->rank, p->size);
+        gw_steps_consult(list, p->rank, p->size);
     for (int k = 0; k < p->pieces; k++) {
         gw_steps_add(list, GW_STEP_NATIVE, k, -1);
         if (p->divides)

@@ -79,7 +79,7 @@ void gw_steps_merge(struct gw_step_list *list, int piece, int from, int slot)
                   .kind = GW_STEP_MERGE, .peer = -1, .piece = piece, .slot = slot, .from = from });
 }
 
-void gw_steps_confirm(struct gw_step_list *list, int rank, int size)
+void gw_steps_consult(struct gw_step_list *list, int rank, int size)
 {
     for (int distance = 1; distance < size; distance *= 2) {
         int slots = gw_steps_slots(list, GW_SLOT_SIGN, -1, 2);
@@ -88,8 +88,13 @@ void gw_steps_confirm(struct gw_step_list *list, int rank, int size)
         gw_steps_send(list, (rank + distance) % size, slots);
         gw_steps_recv(list, (rank - distance + size) % size, slots + 1);
     }
-    gw_steps_add(list, GW_STEP_COMMIT, -1, -1);
     list->phase++;
+}
+
+void gw_steps_confirm(struct gw_step_list *list, int rank, int size)
+{
+    gw_steps_consult(list, rank, size);
+    gw_steps_add(list, GW_STEP_COMMIT, -1, -1);
 }
 
 void gw_steps_agree(struct gw_step_list *list, int rank, int size)

@@ -77,7 +77,10 @@ void gw_steps_recv(struct gw_step_list *list, int peer, int slot);
 void gw_steps_merge(struct gw_step_list *list, int piece, int from, int slot);
 
 /* Every rank hears from every other, directly or through others, that all went well so far
- * (dissemination barrier, Hensgen, Finkel and Manber 1988): the run's point of decision. */
+ * (dissemination barrier, Hensgen, Finkel and Manber 1988). */
+void gw_steps_consult(struct gw_step_list *list, int rank, int size);
+
+/* The same, then COMMIT: the run's point of decision. */
 void gw_steps_confirm(struct gw_step_list *list, int rank, int size);
 
 /* Ranks agree on the codecs' side information. */

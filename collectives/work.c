@@ -15,8 +15,9 @@ size_t gw_plan_unit_first(const struct gw_plan *plan, const struct gw_segment *s
 
 const void *gw_plan_input(const struct gw_plan *plan, const struct gw_segment *segment)
 {
-    size_t first = gw_plan_unit_first(plan, segment);
-    return (const uint8_t *)plan->in[segment->tensor] + first * gw_type_bytes(plan->type);
+    /* What the codec saw: the caller's buffer, or its copy without NaN and infinity. */
+    const void *input = plan->tensors[segment->tensor].codec->input;
+    return (const uint8_t *)input + gw_plan_unit_first(plan, segment) * gw_type_bytes(plan->type);
 }
 
 void *gw_plan_output(const struct gw_plan *plan, const struct gw_segment *segment)
