@@ -11,6 +11,7 @@ lints = \
 	tests/lint_style.sh \
 	tests/lint_lints.sh
 TESTS += $(lints)
+EXTRA_DIST += tests/test_mpi_collectives.sh
 EXTRA_DIST += $(lints) tests/exports.txt tests/lsan.supp
 
 # A fuzz target is tests/fuzz_NAME.c, which holds LLVMFuzzerTestOneInput, and the folder
@@ -39,6 +40,13 @@ print-fuzz-targets:
 print-tests:
 	@echo $(TESTS)
 
+check_PROGRAMS += tests/fuzz_state
+tests_fuzz_state_SOURCES = tests/fuzz_state.c $(fuzz_driver)
+tests_fuzz_state_LDFLAGS = $(fuzz_flags)
+tests_fuzz_state_LDADD = $(rooms_LIBS)
+fuzz_targets += tests/fuzz_state
+EXTRA_DIST += tests/corpus/state
+
 if WITH_CHECK
 
 check_LTLIBRARIES += libranks.la
@@ -50,6 +58,38 @@ tests_test_algorithms_SOURCES = tests/test_algorithms.c
 tests_test_algorithms_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_test_algorithms_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
 TESTS += tests/test_algorithms
+
+check_PROGRAMS += tests/test_promises
+tests_test_promises_SOURCES = tests/test_promises.c
+tests_test_promises_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_promises_LDADD = libranks.la $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_promises
+
+check_PROGRAMS += tests/test_conservation
+tests_test_conservation_SOURCES = tests/test_conservation.c
+tests_test_conservation_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_conservation_LDADD = libranks.la $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_conservation
+
+check_PROGRAMS += tests/test_collectives
+tests_test_collectives_SOURCES = tests/test_collectives.c
+tests_test_collectives_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_collectives_LDADD = libranks.la $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_collectives
+
+check_PROGRAMS += tests/test_oom
+tests_test_oom_SOURCES = tests/test_oom.c
+tests_test_oom_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_oom_LDFLAGS = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=strdup
+tests_test_oom_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_oom
+
+if WITH_MPI
+TESTS += tests/test_mpi_collectives.sh
+check_PROGRAMS += tests/mpi_collectives
+tests_mpi_collectives_SOURCES = tests/mpi_collectives.c
+tests_mpi_collectives_LDADD = libranks.la $(rooms_LIBS)
+endif
 
 check_PROGRAMS += tests/test_local
 tests_test_local_SOURCES = tests/test_local.c tests/transport_bodies.c tests/transport_bodies.h
