@@ -1,3 +1,33 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # SPDX-FileCopyrightText: 2026 the gradwire authors
-# What this room adds to the build.
+# The program, its manual and its completion.
+if WITH_TOOLS
+bin_PROGRAMS += gradwire
+gradwire_SOURCES = \
+	tools/gradwire.c tools/tool.h \
+	tools/info.c tools/info_json.c tools/info.h \
+	tools/bench.c tools/bench.h \
+	tools/bench_check.c \
+	tools/bench_input.c tools/bench_input.h \
+	tools/bench_options.c \
+	tools/bench_ranks.c \
+	tools/bench_report.c \
+	tools/bench_size.c \
+	tools/bench_units.c tools/bench_units.h
+gradwire_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
+gradwire_LDADD = libgradwire.la $(JANSSON_LIBS)
+
+dist_man_MANS += \
+	doc/man/gradwire.1 \
+	doc/man/gradwire-info.1 \
+	doc/man/gradwire-bench.1
+
+bashcompletiondir = $(datadir)/bash-completion/completions
+bashcompletion_DATA = tools/gradwire
+CLEANFILES += tools/gradwire
+
+# The file is named after the command that it completes.
+tools/gradwire: tools/gradwire.bash-completion
+	$(AM_V_GEN)$(MKDIR_P) tools && cp $(srcdir)/tools/gradwire.bash-completion $@
+endif
+EXTRA_DIST += tools/gradwire.bash-completion

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* SPDX-FileCopyrightText: 2026 the gradwire authors */
+/* What the files of `gradwire bench` share:
+ *
+ *     bench_options.c  flags to a struct
+ *     bench_input.c    the floats that are summed
+ *     bench_ranks.c    one rank per process, or per thread
+ *     bench.c          one rank: all sizes
+ *     bench_size.c     one size: plans, runs interleaved, one row per codec
+ *     bench_check.c    results against a double sum and against other ranks
+ *     bench_report.c   rows to text and JSON
+ *     bench_units.c    arithmetic */
+#ifndef GW_TOOLS_BENCH_H
+#define GW_TOOLS_BENCH_H
+
+#include <gradwire.h>
+
+#include <stdio.h>
+
+#include "tools/bench_input.h"
+#include "tools/bench_units.h"
+#include "tools/tool.h"
+
+struct bench_options {
+    size_t min_bytes, max_bytes;
+    double factor;
+    int runs, warmup;
+    int check;
+    char **codecs; /* owned, as their strings */
+    size_t codecs_count;
+    const char *algorithm; /* NULL: the cheapest */
+    enum bench_op op;
+    const char *dist;
+    const char *json; /* NULL: no file */
+    double min_busbw; /* 0: no floor */
+    double timeout;   /* 0: the comm's own */
+    int ranks;        /* threads of this process; 0: one rank per process */
+    char link[128];   /* "", or what goes into GRADWIRE_LINK */
+};
+
+/* Read the flags. Ends the program itself after --help and bad flags (status 1); -1 after another
+ * error. Call bench_options_close in any case. */
+int bench_options_parse(struct bench_options *options, int argc, char **argv);
+void bench_options_close(struct bench_options *options);
+
+/* One row: what was measured of one codec at one size; the same on every rank. Values that could
+ * not be measured are NaN. */
+struct bench_row {
+    const char *codec, *algorithm, *reason;
+    size_t count;
+    double wire_bytes, ratio;
+    struct bench_times times;
+    double algbw, busbw, encode, decode; /* GB/s */
+    double nmse, cosine, bias, wrong;
+    double vs_raw, vs_fp16;
+};
+
+/* Where rows go; of rank 0 only. */
+struct bench_report {
+    FILE *text, *json;     /* either may be NULL */
+    double started, shown; /* progress: clock when the bench began; whether a line is up */
+};
+
+struct bench {
+    const struct bench_options *options;
+    const struct bench_input *input;
+    gw_comm *comm;
+    int rank, ranks;
+    struct bench_report report;
+    float *in, *out; /* one tensor each, large enough for the largest size */
+    int status;      /* worst so far: enum tool_exit */
+};
+
+/* Seconds of a clock that only goes forward. */
+double bench_clock(void);
+
+/* ---- bench_ranks.c: run every rank of this process; the exit status */
+int bench_ranks_run(const struct bench_options *options, const struct bench_input *input);
+
+/* ---- bench.c: one rank, over the comm that `spec` opens (NULL: the environment's) */
+int bench_run(const struct bench_options *options, const struct bench_input *input,
+              const char *spec);
+
+/* Say what failed (rank 0 does) and give the exit status for it. */
+int bench_fail(const struct bench *bench, gw_status status, const char *what, const char *words);
+
+/* Elementwise sum or max over ranks, in place. An exit status. */
+int bench_reduce(struct bench *bench, double *values, size_t count, gw_operation operation);
+
+/* Make the plan of the op that is measured. */
+gw_status bench_plan(gw_plan **plan, struct bench *bench, size_t count, const gw_options *options);
+
+/* ---- bench_size.c: an exit status */
+int bench_size(struct bench *bench, size_t count);
+
+/* ---- bench_check.c */
+
+/* Elements that this rank gives and gets, of a tensor of `count`. */
+size_t bench_in_count(const struct bench *bench, size_t count);
+size_t bench_out_count(const struct bench *bench, size_t count);
+
+/* How many elements of bench->out differ from rank 0's, over all ranks, added to `*wrong`. */
+int bench_check_replicas(struct bench *bench, size_t count, double *wrong);
+
+/* bench->out against a double sum, over all ranks. `exact_codec`: also count what float rounding
+ * does not explain. */
+int bench_check_errors(struct bench *bench, size_t count, int exact_codec,
+                       struct bench_errors *errors);
+
+/* ---- bench_report.c */
+
+int bench_report_open(struct bench *bench);
+void bench_report_row(struct bench *bench, const struct bench_row *row);
+int bench_report_close(struct bench *bench);
+
+/* A line on a terminal while a bench takes long; NULL takes it away. */
+void bench_report_progress(struct bench *bench, size_t count, const char *what);
+
+#endif

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* SPDX-FileCopyrightText: 2026 the gradwire authors */
+/* The flags of `gradwire bench`; the short ones are those of nccl-tests. */
+#include "tools/bench.h"
+
+#include <argp.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum key {
+    KEY_CODEC = 256,
+    KEY_ALGORITHM,
+    KEY_OP,
+    KEY_DIST,
+    KEY_LINK,
+    KEY_JSON,
+    KEY_MIN_BUSBW,
+    KEY_TIMEOUT,
+    KEY_RANKS
+};
+
+static const struct argp_option flags[] = {
+    { NULL, 'b', "SIZE", 0, "smallest tensor, in bytes, K, M or G (default 64K)", 0 },
+    { NULL, 'e', "SIZE", 0, "largest tensor (default 16M)", 0 },
+    { NULL, 'f', "FACTOR", 0, "from one size to the next (default 4)", 0 },
+    { NULL, 'n', "RUNS", 0, "timed runs of each codec (default 20)", 0 },
+    { NULL, 'w', "RUNS", 0, "runs before them, not timed (default 3)", 0 },
+    { NULL, 'c', NULL, 0, "check results against a double sum: fills nmse, cosine, bias", 0 },
+    { "codec", KEY_CODEC, "SPECS", 0,
+      "codec specs, separated by spaces; may be given again (default GRADWIRE_CODEC, else "
+      "qsgd:bits=4)",
+      1 },
+    { "algorithm", KEY_ALGORITHM, "NAME", 0, "default GRADWIRE_ALGORITHM, else the cheapest", 1 },
+    { "op", KEY_OP, "NAME", 0, "allreduce (default), reduce_scatter, allgather or broadcast", 1 },
+    { "dist", KEY_DIST, "NAME", 0,
+      "input: normal (default), laplace, sparse (1 in 100 not zero) or file:PATH (floats of 4 "
+      "bytes, as they lie in memory)",
+      1 },
+    { "link", KEY_LINK, "RATE,LATENCY", 0, "simulate a link: 1gbit,50us", 1 },
+    { "ranks", KEY_RANKS, "N", 0, "run N ranks as threads of this process, without mpirun", 1 },
+    { "json", KEY_JSON, "FILE", 0,
+      "write one JSON object per line; - is standard output, in place of the table", 2 },
+    { "min-busbw", KEY_MIN_BUSBW, "X", 0, "exit with 4 if a row's busbw is below X GB/s", 2 },
+    { "timeout", KEY_TIMEOUT, "SECONDS", 0,
+      "limit of every wait (default GRADWIRE_TIMEOUT); exit with 3 behind it", 2 },
+    { 0 }
+};
+
+static const char doc[] =
+    "Bandwidth and error of a collective, alone or under mpirun. Raw and fp16 runs are "
+    "interleaved with those of the codecs: vs_raw and vs_fp16 above 1 mean that the codec is "
+    "faster."
+    "\vExit status: 0 good, 1 bad use, 2 wrong result, 3 time limit, 4 below the floor.";
+
+static int add_codec(struct bench_options *options, const char *spec)
+{
+    char **larger = realloc(options->codecs, (options->codecs_count + 1) * sizeof *larger);
+    if (!larger)
+        return -1;
+    options->codecs = larger;
+    larger[options->codecs_count] = strdup(spec);
+    if (!larger[options->codecs_count])
+        return -1;
+    options->codecs_count++;
+    return 0;
+}
+
+static int add_codecs(struct bench_options *options, const char *specs)
+{
+    char *copy = strdup(specs), *rest = NULL;
+    int failed = !copy;
+    for (char *spec = copy ? strtok_r(copy, " ", &rest) : NULL; spec && !failed;
+         spec = strtok_r(NULL, " ", &rest))
+        failed = add_codec(options, spec);
+    free(copy);
+    return failed ? -1 : 0;
+}
+
+static int set_link(struct bench_options *options, const char *text)
+{
+    const char *comma = strchr(text, ',');
+    if (!comma || comma == text || !comma[1] || strchr(comma + 1, ',') ||
+        strlen(text) >= sizeof options->link)
+        return -1;
+    strcpy(options->link, text);
+    return 0;
+}
+
+/* The flags with a letter. 0, -1 for a bad value, ARGP_ERR_UNKNOWN. */
+static int parse_letter(int key, const char *arg, struct bench_options *options)
+{
+    switch (key) {
+    case 'b':
+        return bench_parse_size(&options->min_bytes, arg);
+    case 'e':
+        return bench_parse_size(&options->max_bytes, arg);
+    case 'f':
+        return bench_parse_number(&options->factor, arg, 1);
+    case 'n':
+        return bench_parse_count(&options->runs, arg, 1);
+    case 'w':
+        return bench_parse_count(&options->warmup, arg, 0);
+    case 'c':
+        options->check = 1;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static int parse_word(int key, const char *arg, struct bench_options *options)
+{
+    switch (key) {
+    case KEY_CODEC:
+        return add_codecs(options, arg);
+    case KEY_ALGORITHM:
+        options->algorithm = arg;
+        return 0;
+    case KEY_OP:
+        return bench_parse_op(&options->op, arg);
+    case KEY_DIST:
+        options->dist = arg;
+        return 0;
+    case KEY_LINK:
+        return set_link(options, arg);
+    case KEY_JSON:
+        options->json = arg;
+        return 0;
+    case KEY_MIN_BUSBW:
+        return bench_parse_number(&options->min_busbw, arg, 0);
+    case KEY_TIMEOUT:
+        return bench_parse_number(&options->timeout, arg, 0);
+    case KEY_RANKS:
+        return bench_parse_count(&options->ranks, arg, 1);
+    default:
+        return parse_letter(key, arg, options);
+    }
+}
+
+static void name_flag(char *name, size_t capacity, int key)
+{
+    snprintf(name, capacity, "-%c", key);
+    for (const struct argp_option *flag = flags; flag->key; flag++)
+        if (flag->key == key && flag->name)
+            snprintf(name, capacity, "--%s", flag->name);
+}
+
+/* Where one end of the sizes is given, the other's default keeps clear of it. */
+static int choose_sizes(struct bench_options *options)
+{
+    const size_t smallest = 64 << 10, largest = 16 << 20;
+    size_t min = options->min_bytes, max = options->max_bytes;
+    if (!min)
+        options->min_bytes = max && max < smallest ? max : smallest;
+    if (!max)
+        options->max_bytes = min > largest ? min : largest;
+    return options->max_bytes < options->min_bytes ? -1 : 0;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct bench_options *options = state->input;
+    if (key == ARGP_KEY_ARG)
+        argp_error(state, "unexpected argument %s", arg);
+    if (key == ARGP_KEY_END && choose_sizes(options))
+        argp_error(state, "the largest size (-e) is below the smallest (-b)");
+    int result = parse_word(key, arg, options);
+    if (result < 0) {
+        char name[32];
+        name_flag(name, sizeof name, key);
+        argp_error(state, "%s %s: not a valid value", name, arg);
+    }
+    return result;
+}
+
+/* A setting of the environment, which gives defaults; NULL where there is none. */
+static const char *environment(const char *variable)
+{
+    gw_setting_info setting;
+    for (size_t i = 0; gw_info_setting(i, &setting); i++)
+        if (strcmp(setting.variable, variable) == 0)
+            return strcmp(setting.origin, "environment") == 0 ? setting.value : NULL;
+    return NULL;
+}
+
+int bench_options_parse(struct bench_options *options, int argc, char **argv)
+{
+    static const struct argp argp = { .options = flags, .parser = parse, .doc = doc };
+    *options = (struct bench_options){ .factor = 4,
+                                       .runs = 20,
+                                       .warmup = 3,
+                                       .dist = "normal",
+                                       .algorithm = environment("GRADWIRE_ALGORITHM") };
+    if (argp_parse(&argp, argc, argv, 0, NULL, options) != 0)
+        return -1;
+    const char *codec = environment("GRADWIRE_CODEC");
+    if (options->codecs_count || !add_codecs(options, codec ? codec : "qsgd:bits=4"))
+        return 0;
+    tool_complain("bench", "out of memory");
+    return -1;
+}
+
+void bench_options_close(struct bench_options *options)
+{
+    for (size_t i = 0; i < options->codecs_count; i++)
+        free(options->codecs[i]);
+    free(options->codecs);
+}

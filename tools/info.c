@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* SPDX-FileCopyrightText: 2026 the gradwire authors */
+/* `gradwire info`: the library's tables, for people. */
+#include "tools/info.h"
+
+#include <argp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/tool.h"
+
+enum { KEY_JSON = 256 };
+
+struct request {
+    int json;
+    const char *name; /* NULL: everything */
+};
+
+const struct info_trait info_traits[] = {
+    { GW_UNBIASED, "unbiased" },
+    { GW_SUMMABLE, "summable" },
+    { GW_WANTS_EF, "wants ef+" },
+    { GW_FIXED_SIZE, "fixed size" },
+    { GW_WRAPPER, "wrapper" },
+    { GW_ANY_TYPE, "any type" },
+    { 0, NULL },
+};
+
+const char *info_kind_name(gw_param_kind kind)
+{
+    static const char *const names[] = {
+        [GW_PARAM_INTEGER] = "integer", [GW_PARAM_REAL] = "real", [GW_PARAM_NAME] = "name",
+        [GW_PARAM_TEXT] = "text",       [GW_PARAM_RATE] = "rate", [GW_PARAM_SECONDS] = "seconds"
+    };
+    return (size_t)kind < sizeof names / sizeof names[0] ? names[kind] : "unknown";
+}
+
+/* "2 .. 8 bits", "max|l2". */
+static void describe_range(char *text, size_t capacity, const gw_param *param)
+{
+    const char *kind = info_kind_name(param->kind);
+    if (param->kind == GW_PARAM_NAME)
+        snprintf(text, capacity, "%s", param->names);
+    else if (param->kind == GW_PARAM_TEXT)
+        snprintf(text, capacity, "%s", kind);
+    else
+        snprintf(text, capacity, "%s %.10g .. %.10g%s%s", kind, param->min, param->max,
+                 *param->unit ? " " : "", param->unit);
+}
+
+static void print_params(const gw_param *params)
+{
+    for (; params && params->key; params++) {
+        char range[128];
+        describe_range(range, sizeof range, params);
+        printf("      %-10s %s; %s\n", params->key, params->sentence, range);
+        if (*params->standard)
+            printf("      %-10s default %s\n", "", params->standard);
+    }
+}
+
+static void print_codec(const gw_codec_info *codec)
+{
+    printf("  %-10s %s\n", codec->name, codec->sentence);
+    if (codec->paper && *codec->paper)
+        printf("  %-10s %s\n", "", codec->paper);
+    const char *separator = "";
+    printf("  %-10s traits: ", "");
+    for (const struct info_trait *trait = info_traits; trait->bit; trait++) {
+        if (!(codec->traits & trait->bit))
+            continue;
+        printf("%s%s", separator, trait->name);
+        separator = ", ";
+    }
+    printf("%s\n", *separator ? "" : "none");
+    print_params(codec->params);
+}
+
+static void print_algorithm(const gw_algorithm_info *algorithm)
+{
+    printf("  %-10s %s\n", algorithm->name, algorithm->sentence);
+    if (algorithm->order && *algorithm->order)
+        printf("  %-10s order of sums: %s\n", "", algorithm->order);
+    if (algorithm->paper && *algorithm->paper)
+        printf("  %-10s %s\n", "", algorithm->paper);
+}
+
+static void print_transport(const gw_transport_info *transport)
+{
+    printf("  %-10s %s\n", transport->name, transport->sentence);
+    print_params(transport->params);
+}
+
+static void print_setting(const gw_setting_info *setting)
+{
+    printf("  %-20s %s (%s)\n", setting->variable, *setting->value ? setting->value : "(empty)",
+           setting->origin);
+    printf("  %-20s %s\n", "", setting->sentence);
+}
+
+static void print_kernels(void)
+{
+    const char *chosen = gw_info_kernels_chosen();
+    gw_kernels_info kernels;
+    for (size_t i = 0; gw_info_kernels(i, &kernels); i++) {
+        const char *state = !kernels.usable ? "not on this CPU" : "usable";
+        if (strcmp(kernels.name, chosen) == 0)
+            state = "in use";
+        printf("  %-10s %s%s%s\n", kernels.name, state, *kernels.needs ? "; needs " : "",
+               kernels.needs);
+    }
+}
+
+static int wanted(const char *name, const char *row)
+{
+    return !name || strcmp(name, row) == 0;
+}
+
+/* Under its title, which stands only over a table in full. */
+static void print_codecs(const char *name)
+{
+    const gw_codec_info *codec;
+    if (!name)
+        printf("\nCodecs (gradwire info NAME shows one)\n");
+    for (size_t i = 0; (codec = gw_info_codec(i)); i++)
+        if (wanted(name, codec->name))
+            print_codec(codec);
+}
+
+static void print_algorithms(const char *name)
+{
+    const gw_algorithm_info *algorithm;
+    if (!name)
+        printf("\nAlgorithms\n");
+    for (size_t i = 0; (algorithm = gw_info_algorithm(i)); i++)
+        if (wanted(name, algorithm->name))
+            print_algorithm(algorithm);
+}
+
+static void print_transports(const char *name)
+{
+    const gw_transport_info *transport;
+    if (!name)
+        printf("\nTransports\n");
+    for (size_t i = 0; (transport = gw_info_transport(i)); i++)
+        if (wanted(name, transport->name))
+            print_transport(transport);
+}
+
+static void print_settings(const char *name)
+{
+    gw_setting_info setting;
+    if (!name)
+        printf("\nSettings in force\n");
+    for (size_t i = 0; gw_info_setting(i, &setting); i++)
+        if (wanted(name, setting.variable))
+            print_setting(&setting);
+}
+
+static void print_text(const char *name)
+{
+    if (!name) {
+        printf("gradwire %s\n\nKernels\n", gw_version());
+        print_kernels();
+    }
+    print_codecs(name);
+    print_algorithms(name);
+    print_transports(name);
+    print_settings(name);
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct request *request = state->input;
+    switch (key) {
+    case KEY_JSON:
+        request->json = 1;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (request->name)
+            argp_error(state, "unexpected argument %s", arg);
+        request->name = arg;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* Is there a row of that name? */
+static int known(const char *name)
+{
+    const gw_codec_info *codec;
+    const gw_algorithm_info *algorithm;
+    const gw_transport_info *transport;
+    gw_setting_info setting;
+    for (size_t i = 0; (codec = gw_info_codec(i)); i++)
+        if (strcmp(codec->name, name) == 0)
+            return 1;
+    for (size_t i = 0; (algorithm = gw_info_algorithm(i)); i++)
+        if (strcmp(algorithm->name, name) == 0)
+            return 1;
+    for (size_t i = 0; (transport = gw_info_transport(i)); i++)
+        if (strcmp(transport->name, name) == 0)
+            return 1;
+    for (size_t i = 0; gw_info_setting(i, &setting); i++)
+        if (strcmp(setting.variable, name) == 0)
+            return 1;
+    return 0;
+}
+
+int tool_info(int argc, char **argv)
+{
+    static const struct argp_option flags[] = {
+        { "json", KEY_JSON, NULL, 0, "one JSON object instead of text", 0 }, { 0 }
+    };
+    static const struct argp argp = {
+        .options = flags,
+        .parser = parse,
+        .args_doc = "[NAME]",
+        .doc = "What this build can do: kernels, codecs with their parameters and papers, "
+               "algorithms, transports, and the settings in force with where they came from. "
+               "NAME shows the codec, algorithm, transport or setting of that name alone."
+               "\vExit status: 0 good, 1 bad use or a wrong GRADWIRE_ setting."
+    };
+    struct request request = { 0 };
+    if (argp_parse(&argp, argc, argv, 0, NULL, &request) != 0)
+        return TOOL_BAD_USE;
+    if (request.name && !known(request.name)) {
+        tool_complain("info", "no codec, algorithm, transport or setting is called %s",
+                      request.name);
+        return TOOL_BAD_USE;
+    }
+    int failed = 0;
+    if (request.json)
+        failed = info_print_json(request.name);
+    else
+        print_text(request.name);
+    if (failed || fflush(stdout) != 0 || ferror(stdout)) {
+        tool_complain("info", "the output could not be written");
+        return TOOL_BAD_USE;
+    }
+    if (gw_info_check_settings()) {
+        tool_complain("info", "%s", gw_comm_error(NULL));
+        return TOOL_BAD_USE;
+    }
+    return TOOL_GOOD;
+}

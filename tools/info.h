@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* SPDX-FileCopyrightText: 2026 the gradwire authors */
+/* What the two ways to print `gradwire info` share. */
+#ifndef GW_TOOLS_INFO_H
+#define GW_TOOLS_INFO_H
+
+#include <gradwire.h>
+
+struct info_trait {
+    unsigned bit;
+    const char *name;
+};
+
+extern const struct info_trait info_traits[]; /* ends with a row whose bit is 0 */
+
+const char *info_kind_name(gw_param_kind kind);
+
+/* Rows named `name`, or all if it is NULL, as JSON on standard output. 0, or -1. */
+int info_print_json(const char *name);
+
+#endif
