@@ -228,7 +228,7 @@ static gw_status split(gw_comm **out, gw_comm *comm, int colour, int key, struct
     if (!s)
         s = split_row(part, comm, seats, serial, error);
     free(seats);
-    if (s || part->size == 0) {
+    if (s || !part || part->size == 0) {
         if (part)
             release(part);
         if (!s)

@@ -135,7 +135,7 @@ static int run_shaped(void)
 }
 
 /* A receive of the program's own for any message must not see one of ours. */
-static int run_on(MPI_Comm mpi)
+static int run_on(MPI_Comm mpi, const char *spec)
 {
     MPI_Request request;
     gw_comm *comm;
@@ -146,6 +146,10 @@ static int run_on(MPI_Comm mpi)
         return 1;
     }
     failed = run_bodies(comm);
+    if (strcmp(gw_comm_spec(comm), spec) != 0) {
+        fprintf(stderr, "spec %s, expected %s\n", gw_comm_spec(comm), spec);
+        failed = 1;
+    }
     MPI_Test(&request, &arrived, MPI_STATUS_IGNORE);
     if (arrived) {
         fprintf(stderr, "a message of gradwire reached the program\n");
@@ -169,9 +173,11 @@ static int run_user(int level)
     MPI_Init_thread(NULL, NULL, level, &provided);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     int failed = gw_comm_from_mpi(&comm, MPI_COMM_NULL) != GW_EINVAL;
-    failed = failed || run_on(MPI_COMM_WORLD);
+    failed = failed || run_on(MPI_COMM_WORLD, "mpi:");
     MPI_Comm_split(MPI_COMM_WORLD, 0, -rank, &reversed);
-    failed = failed || run_on(reversed);
+    setenv("GRADWIRE_LINK", "1gbit,10us", 1);
+    failed = failed || run_on(reversed, "shaped:rate=1000mbit,latency=10us/mpi:");
+    unsetenv("GRADWIRE_LINK");
     MPI_Comm_free(&reversed);
     failed = failed || gw_comm_open(&comm, "mpi:") != GW_OK;
     if (!failed)
@@ -207,6 +213,8 @@ static int run_huge(void)
     if (gw_comm_open(&comm, "mpi:"))
         return 1;
     uint8_t *room = calloc(bytes, 1);
+    if (!room)
+        return 1;
     if (comm->rank == 0)
         for (size_t i = 0; i < bytes; i += 4093)
             room[i] = (uint8_t)(i / 4093 + 1);

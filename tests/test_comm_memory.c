@@ -46,8 +46,9 @@ void *__wrap_calloc(size_t count, size_t bytes)
 
 char *__wrap_strdup(const char *text)
 {
-    char *copy = fails() ? NULL : count_alive(__real_malloc(strlen(text) + 1));
-    return copy ? strcpy(copy, text) : NULL;
+    size_t bytes = strlen(text) + 1;
+    char *copy = fails() ? NULL : count_alive(__real_malloc(bytes));
+    return copy ? memcpy(copy, text, bytes) : NULL;
 }
 
 void __wrap_free(void *memory)

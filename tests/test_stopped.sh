@@ -21,10 +21,11 @@ ranks=4
 timeout -k 10 60 "$srcdir/scripts/mpirun" $ranks tests/mpi_transport stopped $token >"$out" 2>&1
 status=$?
 cat "$out"
-[ $status -ne 124 ] && [ $status -ne 137 ] || {
+case $status in 124 | 137)
     echo "FAIL: the job did not end"
     exit 1
-}
+    ;;
+esac
 [ $status -eq 3 ] || {
     echo "FAIL: mpirun's status is $status, expected that of the first rank that gave up: 3"
     exit 1

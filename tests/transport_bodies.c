@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/random.h"
+
 bool expect(struct body_result *result, bool good, const char *format, ...)
 {
     if (!good && !result->words[0]) {
@@ -133,6 +135,96 @@ static void body_channels(gw_comm *comm, struct body_result *result)
         expect(result, finish_op(comm, t->sends[c], NULL) == GW_OK, "send on channel %d", c);
     }
     free(t);
+}
+
+/* ---- storm ----------------------------------------------------------------------------------- */
+
+/* Messages between random ranks on four channels. Every rank knows the whole list from the seed;
+ * each starts its sends and its receives in the order of the list, but interleaved by chance of
+ * its own, and ends them in an order of its own. */
+enum { STORM = 300 };
+
+struct drop {
+    int from, to;
+    unsigned channel;
+    size_t bytes;
+    struct gw_op *op[2]; /* send, receive */
+    uint8_t *room[2];
+};
+
+static uint64_t draw(uint64_t *state)
+{
+    *state += 0x9e3779b97f4a7c15u;
+    return gw_mix64(*state);
+}
+
+static void start_drop(gw_comm *comm, struct drop *d, int number, bool send,
+                       struct body_result *result)
+{
+    gw_status s;
+    d->room[!send] = malloc(d->bytes + 1);
+    if (send) {
+        fill(d->room[0], d->bytes, d->from, d->channel, number);
+        s = gw_comm_send(comm, d->to, d->channel, d->room[0], d->bytes, &d->op[0]);
+    } else {
+        s = gw_comm_recv(comm, d->from, d->channel, d->room[1], d->bytes + 1, &d->op[1]);
+    }
+    expect(result, s == GW_OK, "start of message %d: %s", number, gw_status_name(s));
+}
+
+static void start_storm(gw_comm *comm, struct drop *drops, uint64_t *mine,
+                        struct body_result *result)
+{
+    int next[2] = { 0, 0 }; /* of the sends, of the receives */
+    while ((next[0] < STORM || next[1] < STORM) && !result->words[0]) {
+        int side = (int)(draw(mine) & 1);
+        int i = next[side];
+        if (i == STORM)
+            continue;
+        next[side]++;
+        if ((side == 0 ? drops[i].from : drops[i].to) == comm->rank)
+            start_drop(comm, &drops[i], i, side == 0, result);
+        if (draw(mine) % 16 == 0)
+            gw_comm_pause(comm, gw_now_ns() + 1000);
+    }
+}
+
+static void end_drop(gw_comm *comm, struct drop *d, int number, int side, uint64_t seed,
+                     struct body_result *result)
+{
+    size_t bytes = 0;
+    if (!d->op[side])
+        return;
+    gw_status s = finish_op(comm, d->op[side], &bytes);
+    expect(result, s == GW_OK, "seed %llu, message %d: %s", (unsigned long long)seed, number,
+           gw_status_name(s));
+    if (side == 1 && !s)
+        expect(result, bytes == d->bytes && holds(d->room[1], bytes, d->from, d->channel, number),
+               "seed %llu, message %d from %d: %zu bytes, expected %zu, or other content",
+               (unsigned long long)seed, number, d->from, bytes, d->bytes);
+}
+
+static void body_storm(gw_comm *comm, struct body_result *result)
+{
+    uint64_t seed = 20261123, shared = seed, mine = seed + 1 + (uint64_t)comm->rank;
+    struct drop *drops = calloc(STORM, sizeof *drops);
+    for (int i = 0; i < STORM; i++) {
+        drops[i].from = (int)(draw(&shared) % (uint64_t)comm->size);
+        drops[i].to = (int)(draw(&shared) % (uint64_t)comm->size);
+        drops[i].channel = 20 + (unsigned)(draw(&shared) % 4);
+        drops[i].bytes = draw(&shared) % 3000;
+    }
+    start_storm(comm, drops, &mine, result);
+    int offset = (int)(draw(&mine) % STORM);
+    for (int i = 0; i < 2 * STORM; i++) {
+        int k = (i * 7 + offset) % STORM; /* 7 and STORM have no common factor */
+        end_drop(comm, &drops[k], k, i / STORM, seed, result);
+    }
+    for (int i = 0; i < STORM; i++) {
+        free(drops[i].room[0]);
+        free(drops[i].room[1]);
+    }
+    free(drops);
 }
 
 /* ---- sizes ----------------------------------------------------------------------------------- */
@@ -367,8 +459,17 @@ static void body_topology(gw_comm *comm, struct body_result *result)
 }
 
 const struct transport_case transport_cases[] = {
-    { "order", body_order },         { "channels", body_channels },     { "big", body_big },
-    { "too long", body_too_long },   { "wrong peer", body_wrong_peer }, { "cancel", body_cancel },
-    { "allgather", body_allgather }, { "texts", body_texts },           { "barrier", body_barrier },
-    { "split", body_split },         { "topology", body_topology },     { NULL, NULL },
+    { "order", body_order },
+    { "channels", body_channels },
+    { "storm", body_storm },
+    { "big", body_big },
+    { "too long", body_too_long },
+    { "wrong peer", body_wrong_peer },
+    { "cancel", body_cancel },
+    { "allgather", body_allgather },
+    { "texts", body_texts },
+    { "barrier", body_barrier },
+    { "split", body_split },
+    { "topology", body_topology },
+    { NULL, NULL },
 };
