@@ -186,3 +186,17 @@ endif
 if !FUZZ
 TESTS += $(fuzz_targets)
 endif
+
+# The program.
+if WITH_CHECK
+check_PROGRAMS += tests/test_bench_units
+tests_test_bench_units_SOURCES = tests/test_bench_units.c \
+	tools/bench_units.c tools/bench_units.h tools/bench_input.c tools/bench_input.h
+tests_test_bench_units_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_bench_units_LDADD = $(CHECK_LIBS)
+TESTS += tests/test_bench_units
+endif
+if WITH_TOOLS
+TESTS += tests/test_tools.sh
+endif
+EXTRA_DIST += tests/test_tools.sh

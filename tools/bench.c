@@ -19,8 +19,10 @@ double bench_clock(void)
 
 int bench_fail(const struct bench *bench, gw_status status, const char *what, const char *words)
 {
-    if (bench->rank == 0)
-        tool_complain("bench", "%s: %s", what, words && *words ? words : gw_status_text(status));
+    /* Rank 0 speaks for all, but only those whose time was up know who did not answer. */
+    if (bench->rank == 0 || status == GW_ETIMEOUT)
+        tool_complain("bench", "rank %d: %s: %s", bench->rank, what,
+                      words && *words ? words : gw_status_text(status));
     if (status == GW_ETIMEOUT)
         return TOOL_TIME_LIMIT;
     return status == GW_EPAYLOAD ? TOOL_WRONG : TOOL_BAD_USE;

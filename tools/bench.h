@@ -81,7 +81,7 @@ int bench_ranks_run(const struct bench_options *options, const struct bench_inpu
 int bench_run(const struct bench_options *options, const struct bench_input *input,
               const char *spec);
 
-/* Say what failed (rank 0 does) and give the exit status for it. */
+/* Say what failed (rank 0 does, and who timed out) and give the exit status for it. */
 int bench_fail(const struct bench *bench, gw_status status, const char *what, const char *words);
 
 /* Elementwise sum or max over ranks, in place. An exit status. */

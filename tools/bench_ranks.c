@@ -50,7 +50,8 @@ static int run_threads(const struct bench_options *options, const struct bench_i
         if (!seats[rank].started)
             continue;
         pthread_join(seats[rank].thread, NULL);
-        if (status == TOOL_GOOD)
+        /* Where one rank's time was up, the others may only see that it left. */
+        if (status == TOOL_GOOD || seats[rank].status == TOOL_TIME_LIMIT)
             status = seats[rank].status;
     }
     free(seats);

@@ -198,7 +198,7 @@ static void print_environment(const struct bench *bench, const char *transport)
     const struct bench_options *options = bench->options;
     FILE *text = bench->report.text;
     fprintf(text, "# gradwire %s, kernels %s\n", gw_version(), gw_info_kernels_chosen());
-    fprintf(text, "# %s of f32, %s input, %d ranks (%d on this node, %d cores) over %s\n",
+    fprintf(text, "# %s of f32, %s input; ranks: %d (%d on this node, cores: %d); transport: %s\n",
             bench_op_names[options->op], options->dist, bench->ranks,
             gw_comm_node_ranks(bench->comm), gw_comm_node_cores(bench->comm), transport);
     fprintf(text, "# %d runs after %d to warm up; time is that of the slowest rank\n",
