@@ -184,8 +184,8 @@ quick="-b 4K -e 64K -f 16 -n 3 -w 1"
     expect 0 bench $quick --ranks 2 -c --codec raw --link 1gbit,50us --json "$rows"
     check_rows "$rows" 2
     grep -q '"transport":"shaped:' "$rows" || wrong "--link does not show"
-    expect 0 bench $quick --ranks 2 --codec raw --algorithm direct --json "$rows"
-    grep -q '"algorithm":"direct"' "$rows" || wrong "--algorithm does not show"
+    expect 0 bench $quick --ranks 2 --codec raw --algorithm gather --json "$rows"
+    grep -q '"algorithm":"gather"' "$rows" || wrong "--algorithm does not show"
     GRADWIRE_ALGORITHM=ring expect 0 bench $quick --ranks 2 --codec raw --json "$rows"
     grep -q '"algorithm":"ring"' "$rows" || wrong "GRADWIRE_ALGORITHM does not show"
     expect 4 bench $quick --ranks 2 --codec raw --min-busbw 1000000
