@@ -75,6 +75,8 @@ static void describe(struct gw_plan *plan)
         p->summable = p->summable && !(core->info.traits & GW_VOTE);
         plan->side_floats += gw_codec_side_count(codec);
     }
+    if (plan->collective == GW_BROADCAST) /* one payload: nothing to merge */
+        p->mergeless = true;
     p->agrees = reduces && plan->side_floats > 0;
     p->divides = plan->operation == GW_MEAN && p->summable;
     p->checks = plan->nonfinite == GW_NONFINITE_REFUSE && plan->type != GW_I32;
