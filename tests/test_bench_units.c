@@ -142,6 +142,11 @@ static struct bench_input *open_input(const char *dist)
     return input;
 }
 
+static int same(const void *a, const void *b, size_t bytes)
+{
+    return memcmp(a, b, bytes) == 0;
+}
+
 START_TEST(inputs_are_functions_of_rank_and_element)
 {
     static const char *const dists[] = { "normal", "laplace", "sparse" };
@@ -151,8 +156,8 @@ START_TEST(inputs_are_functions_of_rank_and_element)
     bench_input_fill(input, 2, MANY, 0, MANY, whole);
     bench_input_fill(input, 2, MANY, 333, 101, part);
     bench_input_fill(input, 3, MANY, 333, 101, other);
-    ck_assert_msg(memcmp(part, whole + 333, sizeof part) == 0, "%s: parts differ", dists[_i]);
-    ck_assert_msg(_i == 2 || memcmp(part, other, sizeof part) != 0, "%s: ranks agree", dists[_i]);
+    ck_assert_msg(same(part, whole + 333, sizeof part), "%s: parts differ", dists[_i]);
+    ck_assert_msg(_i == 2 || !same(part, other, sizeof part), "%s: ranks agree", dists[_i]);
     double sum = 0, square = 0;
     size_t zeros = 0;
     for (size_t i = 0; i < MANY; i++) {
@@ -186,7 +191,7 @@ START_TEST(files_are_read_around)
     unlink(path);
     bench_input_fill(input, 1, 3, 0, 4, got);
     const float expected[] = { 4, 5, 1, 2 };
-    ck_assert_msg(memcmp(got, expected, sizeof got) == 0, "got %g %g %g %g", got[0], got[1], got[2],
+    ck_assert_msg(same(got, expected, sizeof got), "got %g %g %g %g", got[0], got[1], got[2],
                   got[3]);
     bench_input_close(input);
 }

@@ -124,6 +124,7 @@ expect 1 bench --op reduce
 expect 1 bench --dist file:/nowhere/x
 expect 1 bench --link 1gbit
 expect 1 bench --timeout 0
+expect 1 bench --codec " "
 expect 1 bench --codec nothing:bits=3
 grep -q nothing "$scratch/err" || wrong "bench does not name the codec that there is not"
 expect 1 bench -b 4K -e 4K --json /nowhere/x

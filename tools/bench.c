@@ -129,7 +129,7 @@ int tool_bench(int argc, char **argv)
             tool_complain("bench", "%s", error);
     }
     if (input) {
-        if (options.link[0])
+        if (options.link)
             setenv("GRADWIRE_LINK", options.link, 1);
         /* A default for the plans that are measured, which got it already: not for the others. */
         unsetenv("GRADWIRE_ALGORITHM");

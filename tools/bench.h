@@ -26,7 +26,7 @@ struct bench_options {
     double factor;
     int runs, warmup;
     int check;
-    char **codecs; /* owned, as their strings */
+    char *specs, **codecs; /* owned; codecs are parts of specs */
     size_t codecs_count;
     const char *algorithm; /* NULL: the cheapest */
     enum bench_op op;
@@ -35,7 +35,7 @@ struct bench_options {
     double min_busbw; /* 0: no floor */
     double timeout;   /* 0: the comm's own */
     int ranks;        /* threads of this process; 0: one rank per process */
-    char link[128];   /* "", or what goes into GRADWIRE_LINK */
+    const char *link; /* NULL: what GRADWIRE_LINK says */
 };
 
 /* Read the flags. Ends the program itself after --help and bad flags (status 1); -1 after another

@@ -26,6 +26,12 @@ size_t bench_out_count(const struct bench *bench, size_t count)
     return bench->options->op == BENCH_REDUCE_SCATTER ? count / (size_t)bench->ranks : count;
 }
 
+/* In their bits: 0 and -0 do. */
+static int differ(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof(float)) != 0;
+}
+
 int bench_check_replicas(struct bench *bench, size_t count, double *wrong)
 {
     if (bench->options->op == BENCH_REDUCE_SCATTER)
@@ -49,7 +55,7 @@ int bench_check_replicas(struct bench *bench, size_t count, double *wrong)
     }
     double differing = first ? 0 : (double)count;
     for (size_t i = 0; first && i < count; i++)
-        differing += memcmp(&first[i], &bench->out[i], sizeof(float)) != 0;
+        differing += differ(&first[i], &bench->out[i]);
     free(first);
     status = bench_reduce(bench, &differing, 1, GW_SUM);
     if (!status)

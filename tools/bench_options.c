@@ -52,38 +52,35 @@ static const char doc[] =
     "faster."
     "\vExit status: 0 good, 1 bad use, 2 wrong result, 3 time limit, 4 below the floor.";
 
-static int add_codec(struct bench_options *options, const char *spec)
-{
-    char **larger = realloc(options->codecs, (options->codecs_count + 1) * sizeof *larger);
-    if (!larger)
-        return -1;
-    options->codecs = larger;
-    larger[options->codecs_count] = strdup(spec);
-    if (!larger[options->codecs_count])
-        return -1;
-    options->codecs_count++;
-    return 0;
-}
-
+/* Another list of specs behind those that there are. */
 static int add_codecs(struct bench_options *options, const char *specs)
 {
-    char *copy = strdup(specs), *rest = NULL;
-    int failed = !copy;
-    for (char *spec = copy ? strtok_r(copy, " ", &rest) : NULL; spec && !failed;
-         spec = strtok_r(NULL, " ", &rest))
-        failed = add_codec(options, spec);
-    free(copy);
-    return failed ? -1 : 0;
+    const char *before = options->specs ? options->specs : "";
+    char *joined = NULL;
+    if (asprintf(&joined, "%s %s", before, specs) < 0)
+        return -1;
+    free(options->specs);
+    options->specs = joined;
+    return 0;
 }
 
-static int set_link(struct bench_options *options, const char *text)
+/* Cut the list at its blanks. */
+static int split_codecs(struct bench_options *options)
+{
+    char *rest = NULL;
+    size_t most = strlen(options->specs) / 2 + 1;
+    options->codecs = calloc(most, sizeof *options->codecs);
+    if (!options->codecs)
+        return -1;
+    for (char *spec = strtok_r(options->specs, " ", &rest); spec; spec = strtok_r(NULL, " ", &rest))
+        options->codecs[options->codecs_count++] = spec;
+    return 0;
+}
+
+static int is_link(const char *text)
 {
     const char *comma = strchr(text, ',');
-    if (!comma || comma == text || !comma[1] || strchr(comma + 1, ',') ||
-        strlen(text) >= sizeof options->link)
-        return -1;
-    strcpy(options->link, text);
-    return 0;
+    return comma && comma != text && comma[1] && !strchr(comma + 1, ',');
 }
 
 /* The flags with a letter. 0, -1 for a bad value, ARGP_ERR_UNKNOWN. */
@@ -122,7 +119,8 @@ static int parse_word(int key, const char *arg, struct bench_options *options)
         options->dist = arg;
         return 0;
     case KEY_LINK:
-        return set_link(options, arg);
+        options->link = arg;
+        return is_link(arg) ? 0 : -1;
     case KEY_JSON:
         options->json = arg;
         return 0;
@@ -194,15 +192,19 @@ int bench_options_parse(struct bench_options *options, int argc, char **argv)
     if (argp_parse(&argp, argc, argv, 0, NULL, options) != 0)
         return -1;
     const char *codec = environment("GRADWIRE_CODEC");
-    if (options->codecs_count || !add_codecs(options, codec ? codec : "qsgd:bits=4"))
+    int failed = !options->specs && add_codecs(options, codec ? codec : "qsgd:bits=4");
+    if (failed || split_codecs(options)) {
+        tool_complain("bench", "out of memory");
+        return -1;
+    }
+    if (options->codecs_count)
         return 0;
-    tool_complain("bench", "out of memory");
+    tool_complain("bench", "--codec: expected a spec, as in qsgd:bits=4");
     return -1;
 }
 
 void bench_options_close(struct bench_options *options)
 {
-    for (size_t i = 0; i < options->codecs_count; i++)
-        free(options->codecs[i]);
     free(options->codecs);
+    free(options->specs);
 }

@@ -21,10 +21,10 @@ struct cell_source {
 struct column {
     const char *key;
     const char *title; /* NULL: not in the text */
-    int width;         /* negative: aligned to the left */
     const char *(*word)(const struct cell_source *from);
     double (*number)(const struct cell_source *from); /* NaN: not measured */
     const char *format;                               /* of the number as text */
+    int width;                                        /* negative: aligned to the left */
     int whole;                                        /* the number is an integer */
 };
 
@@ -154,31 +154,31 @@ static double number_vs_fp16(const struct cell_source *from)
 }
 
 static const struct column columns[] = {
-    { "size_bytes", "size", 11, NULL, number_size, "%.0f", 1 },
-    { "count", NULL, 0, NULL, number_count, "%.0f", 1 },
-    { "op", NULL, 0, word_op, NULL, NULL, 0 },
-    { "transport", NULL, 0, word_transport, NULL, NULL, 0 },
-    { "ranks", NULL, 0, NULL, number_ranks, "%.0f", 1 },
-    { "codec", "codec", -24, word_codec, NULL, NULL, 0 },
-    { "algorithm", "algorithm", -9, word_algorithm, NULL, NULL, 0 },
-    { "wire_bytes", "wire", 11, NULL, number_wire, "%.0f", 1 },
-    { "ratio", "ratio", 7, NULL, number_ratio, "%.2f", 0 },
-    { "time_us_min", NULL, 0, NULL, number_min, "%.1f", 0 },
-    { "time_us_p50", "p50_us", 11, NULL, number_p50, "%.1f", 0 },
-    { "time_us_avg", NULL, 0, NULL, number_avg, "%.1f", 0 },
-    { "time_us_p99", "p99_us", 11, NULL, number_p99, "%.1f", 0 },
-    { "time_us_max", NULL, 0, NULL, number_max, "%.1f", 0 },
-    { "algbw_gbs", "algbw", 8, NULL, number_algbw, "%.3f", 0 },
-    { "busbw_gbs", "busbw", 8, NULL, number_busbw, "%.3f", 0 },
-    { "encode_gbs", "encode", 7, NULL, number_encode, "%.2f", 0 },
-    { "decode_gbs", "decode", 7, NULL, number_decode, "%.2f", 0 },
-    { "nmse", "nmse", 9, NULL, number_nmse, "%.2e", 0 },
-    { "cosine", "cosine", 8, NULL, number_cosine, "%.5f", 0 },
-    { "bias", "bias", 9, NULL, number_bias, "%.1e", 0 },
-    { "wrong", "wrong", 6, NULL, number_wrong, "%.0f", 1 },
-    { "vs_raw", "vs_raw", 7, NULL, number_vs_raw, "%.2f", 0 },
-    { "vs_fp16", "vs_fp16", 7, NULL, number_vs_fp16, "%.2f", 0 },
-    { "reason", "reason", -1, word_reason, NULL, NULL, 0 },
+    { "size_bytes", "size", NULL, number_size, "%.0f", 11, 1 },
+    { "count", NULL, NULL, number_count, "%.0f", 0, 1 },
+    { "op", NULL, word_op, NULL, NULL, 0, 0 },
+    { "transport", NULL, word_transport, NULL, NULL, 0, 0 },
+    { "ranks", NULL, NULL, number_ranks, "%.0f", 0, 1 },
+    { "codec", "codec", word_codec, NULL, NULL, -24, 0 },
+    { "algorithm", "algorithm", word_algorithm, NULL, NULL, -9, 0 },
+    { "wire_bytes", "wire", NULL, number_wire, "%.0f", 11, 1 },
+    { "ratio", "ratio", NULL, number_ratio, "%.2f", 7, 0 },
+    { "time_us_min", NULL, NULL, number_min, "%.1f", 0, 0 },
+    { "time_us_p50", "p50_us", NULL, number_p50, "%.1f", 11, 0 },
+    { "time_us_avg", NULL, NULL, number_avg, "%.1f", 0, 0 },
+    { "time_us_p99", "p99_us", NULL, number_p99, "%.1f", 11, 0 },
+    { "time_us_max", NULL, NULL, number_max, "%.1f", 0, 0 },
+    { "algbw_gbs", "algbw", NULL, number_algbw, "%.3f", 8, 0 },
+    { "busbw_gbs", "busbw", NULL, number_busbw, "%.3f", 8, 0 },
+    { "encode_gbs", "encode", NULL, number_encode, "%.2f", 7, 0 },
+    { "decode_gbs", "decode", NULL, number_decode, "%.2f", 7, 0 },
+    { "nmse", "nmse", NULL, number_nmse, "%.2e", 9, 0 },
+    { "cosine", "cosine", NULL, number_cosine, "%.5f", 8, 0 },
+    { "bias", "bias", NULL, number_bias, "%.1e", 9, 0 },
+    { "wrong", "wrong", NULL, number_wrong, "%.0f", 6, 1 },
+    { "vs_raw", "vs_raw", NULL, number_vs_raw, "%.2f", 7, 0 },
+    { "vs_fp16", "vs_fp16", NULL, number_vs_fp16, "%.2f", 7, 0 },
+    { "reason", "reason", word_reason, NULL, NULL, -1, 0 },
 };
 
 enum { COLUMNS = sizeof columns / sizeof columns[0] };
