@@ -42,7 +42,11 @@ $CC -std=c11 -Wall -Wextra -Wpedantic -Werror $SANITIZE "$srcdir/tests/consumer/
 ./consumer || fail "the C program failed"
 if [ -f "$(pkg-config --variable=includedir gradwire)/gradwire/mpi.h" ]; then
     # shellcheck disable=SC2086
-    printf '#include <gradwire/mpi.h>\nint main(void) { return gw_comm_from_mpi == 0; }\n' |
+    {
+        echo '#include <gradwire/mpi.h>'
+        echo 'int main(int argc, char **argv) { gw_comm *comm; return argc > 1 &&'
+        echo 'gw_comm_from_mpi(&comm, (MPI_Comm)(void *)argv) != GW_OK; }'
+    } |
         $CC -std=gnu11 $SANITIZE -x c - -o mpi_consumer $words ||
         fail "gradwire/mpi.h does not build"
 fi

@@ -1,0 +1,40 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# SPDX-FileCopyrightText: 2026 the gradwire authors
+# Fails when what the pages show is not what the tree holds: the README's program is
+# examples/average.c from its first include on, and every file that a page links to or names in the
+# tour is there.
+cd "${srcdir:-.}" || exit 1
+folder=$(mktemp -d) || exit 1
+trap 'rm -rf "$folder"' EXIT
+bad=0
+
+awk '/<!-- examples\/average.c -->/ { wanted = 1 } /^```$/ { inside = wanted = 0 }
+    inside { print } /^```c$/ && wanted { inside = 1 }' README.md >"$folder/shown"
+sed -n '/^#include/,$p' examples/average.c >"$folder/held"
+[ -s "$folder/shown" ] || {
+    echo "README.md shows no program after <!-- examples/average.c -->"
+    bad=1
+}
+diff "$folder/shown" "$folder/held" || {
+    echo "README.md (<) does not show examples/average.c (>)"
+    bad=1
+}
+
+for page in README.md CONTRIBUTING.md doc/*.md; do
+    here=$(dirname "$page")
+    for name in $(grep -oE '\]\([^)#:]+' "$page" | sed 's/^](//'); do
+        [ -e "$here/$name" ] || {
+            echo "$page links to $name, which is not there"
+            bad=1
+        }
+    done
+    for name in $(grep -oE '`(include|base|compress|comm|collectives|tools|examples|tests|scripts|doc)/[a-z_0-9./-]*`' \
+        "$page" | tr -d '`'); do
+        [ -e "$name" ] || {
+            echo "$page names $name, which is not there"
+            bad=1
+        }
+    done
+done
+exit $bad
