@@ -56,9 +56,11 @@ static const char doc[] =
 static int add_codecs(struct bench_options *options, const char *specs)
 {
     const char *before = options->specs ? options->specs : "";
-    char *joined = NULL;
-    if (asprintf(&joined, "%s %s", before, specs) < 0)
+    size_t bytes = strlen(before) + strlen(specs) + 2;
+    char *joined = malloc(bytes);
+    if (!joined)
         return -1;
+    snprintf(joined, bytes, "%s %s", before, specs);
     free(options->specs);
     options->specs = joined;
     return 0;
