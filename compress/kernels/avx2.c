@@ -5,13 +5,15 @@
  * codes whose element number is no multiple of 32: plans never make such ranges.
  *
  * Reductions, sums and 16-bit floats; packed codes are in avx2_codes.c. */
+#include <cpuid.h>
 #include <immintrin.h>
 
 #include "compress/kernels/avx2.h"
 
 static int usable(void)
 {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("f16c");
+    unsigned a, b, c, d; /* clang 14 does not know "f16c" by name */
+    return __builtin_cpu_supports("avx2") && __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
 }
 
 /* ---- reductions ---- */
