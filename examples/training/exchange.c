@@ -23,13 +23,15 @@ int exchange_open(tr_trainer *trainer)
         tensors[i] = (gw_tensor){ model->tensors[i].name, model->tensors[i].count };
         trainer->pointers[i] = trainer->gradient + model->tensors[i].first;
     }
+    gw_options plan = { .codec = options->codec,
+                        .algorithm = options->algorithm,
+                        .rules = options->rules,
+                        .rules_count = options->rules_count,
+                        .seed = options->seed };
+    /* A majority is a direction, and the rate its length: it is not divided by the ranks. */
+    gw_operation operation = options->vote ? GW_SUM : GW_MEAN;
     gw_status status = gw_plan_allreduce_list(&trainer->plan, trainer->comm, tensors,
-                                              model->tensors_count, GW_F32, GW_MEAN,
-                                              &(gw_options){ .codec = options->codec,
-                                                             .algorithm = options->algorithm,
-                                                             .rules = options->rules,
-                                                             .rules_count = options->rules_count,
-                                                             .seed = options->seed });
+                                              model->tensors_count, GW_F32, operation, &plan);
     if (status != GW_OK)
         return report_status(status, "making the plan", gw_comm_error(trainer->comm));
     return EXIT_GOOD;

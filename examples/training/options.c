@@ -71,11 +71,11 @@ static const struct argp_option option_table[] = {
     { "images", KEY_IMAGES, "DIR", 0, "learn to classify images in the MNIST format instead", 0 },
     { "context", KEY_CONTEXT, "N", 0, "characters that the next is told from (16)", 0 },
     { "embed", KEY_EMBED, "N", 0, "numbers per character (32)", 0 },
-    { "hidden", KEY_HIDDEN, "N,N..", 0, "widths of the hidden layers (768,384)", 0 },
+    { "hidden", KEY_HIDDEN, "N,N..", 0, "widths of the hidden layers (1024,512)", 0 },
     { "activation", KEY_ACTIVATION, "NAME", 0, "relu or tanh (relu)", 0 },
     { NULL, 0, NULL, 0, "Training:", 3 },
-    { "steps", 'n', "N", 0, "steps (180)", 0 },
-    { "batch", 'b', "N", 0, "examples per rank and step (64)", 0 },
+    { "steps", 'n', "N", 0, "steps (120)", 0 },
+    { "batch", 'b', "N", 0, "examples per rank and step (48)", 0 },
     { "seed", KEY_SEED, "N", 0, "of parameters, examples and codecs (1)", 0 },
     { "optimizer", KEY_OPTIMIZER, "NAME", 0, "sgd or adam (sgd)", 0 },
     { "lr", KEY_RATE, "X", 0,
@@ -87,8 +87,8 @@ static const struct argp_option option_table[] = {
       "of sgd, or beta1 of adam (0.9; sgd with vote, sign, onebit and topk 0)", 0 },
     { "target-loss", KEY_TARGET, "X", 0, "stop when the held-out loss is at most this", 0 },
     { NULL, 0, NULL, 0, "Reports:", 4 },
-    { "eval-every", KEY_EVAL_EVERY, "N", 0, "steps between held-out losses (20; 0: last only)", 0 },
-    { "eval-count", KEY_EVAL_COUNT, "N", 0, "held-out examples to use (4096; 0: all)", 0 },
+    { "eval-every", KEY_EVAL_EVERY, "N", 0, "steps between held-out losses (10; 0: last only)", 0 },
+    { "eval-count", KEY_EVAL_COUNT, "N", 0, "held-out examples to use (2048; 0: all)", 0 },
     { "json", KEY_JSON, "FILE", 0, "write one JSON object at the end; - is standard output", 0 },
     { "curve", KEY_CURVE, "FILE", 0, "write columns: step seconds bytes train_loss heldout_loss",
       0 },
@@ -291,13 +291,13 @@ static void choose_defaults(tr_options *options)
     if (!options->codec)
         options->codec = "raw";
     const char *codec = options->codec;
-    int vote = ends_in(codec, "vote");
+    options->vote = ends_in(codec, "vote");
     int coarse = ends_in(codec, "sign") || ends_in(codec, "onebit") || ends_in(codec, "topk");
     int sgd = options->optimizer == OPTIMIZER_SGD;
     if (options->rate < 0)
-        options->rate = vote ? 0.003 : !sgd ? 0.003 : coarse ? 4 : 0.5;
+        options->rate = options->vote ? 0.003 : !sgd ? 0.003 : coarse ? 4 : 0.5;
     if (options->momentum < 0)
-        options->momentum = sgd && (vote || coarse) ? 0 : 0.9;
+        options->momentum = sgd && (options->vote || coarse) ? 0 : 0.9;
     if (options->rescale < 0)
         options->rescale = sgd && options->momentum == 0;
     if (options->warmup > options->steps / 4)
@@ -320,11 +320,11 @@ void options_parse(tr_options *out, int argc, char **argv)
     *out = (tr_options){
         .context = 16,
         .embed = 32,
-        .hidden = { 768, 384 },
+        .hidden = { 1024, 512 },
         .hidden_count = 2,
         .activation = ACTIVATION_RELU,
-        .steps = 180,
-        .batch = 64,
+        .steps = 120,
+        .batch = 48,
         .warmup = 15,
         .seed = 1,
         .schedule = SCHEDULE_COSINE,
@@ -332,8 +332,8 @@ void options_parse(tr_options *out, int argc, char **argv)
         .rate = -1,
         .rate_end = 0.05,
         .momentum = -1,
-        .eval_every = 20,
-        .eval_count = 4096,
+        .eval_every = 10,
+        .eval_count = 2048,
         .checkpoint_every = 50,
     };
     argp_err_exit_status = EXIT_USAGE;

@@ -20,7 +20,7 @@ typedef struct tr_options {
     size_t rules_count;
     double timeout_s;
     uint64_t invert_ranks;
-    int rescale;
+    int rescale, vote; /* vote: the codec gives +1 and -1 */
     /* data and model */
     const char *text, *images;
     uint64_t context, embed;
