@@ -202,3 +202,10 @@ if WITH_TOOLS
 TESTS += tests/test_tools.sh
 endif
 EXTRA_DIST += tests/test_tools.sh
+
+if WITH_EXAMPLES
+if WITH_MPI
+TESTS += tests/test_train.sh
+endif
+endif
+EXTRA_DIST += tests/test_train.sh

@@ -82,7 +82,7 @@ static int look(tr_trainer *trainer, int *stop)
     int last = step == options->steps;
     double start = seconds_now();
     int code = EXIT_GOOD;
-    if (last || (options->eval_every && step % options->eval_every == 0)) {
+    if (!step || last || (options->eval_every && step % options->eval_every == 0)) {
         code = evaluate(trainer);
         if (code == EXIT_GOOD && options->curve && trainer->rank == 0)
             code = report_curve(options->curve, progress, step == 0);
