@@ -30,47 +30,48 @@ void gw_bucket_add_state(const struct gw_codec *c, const gw_f32 *state, size_t f
             out[i] = copysignf(FLT_MAX, out[i]);
 }
 
-const gw_f32 *gw_bucket_piece(const struct gw_codec *c, const gw_f32 *state, size_t first,
+const gw_f32 *gw_bucket_piece(const struct gw_codec *c, struct gw_source source, size_t first,
                               size_t count, gw_f32 *buffer)
 {
-    if (!state)
-        return c->input + first;
-    gw_bucket_add_state(c, state, first, count, buffer);
+    if (!source.state)
+        return source.input + first;
+    gw_bucket_add_state(c, source.state, first, count, buffer);
     return buffer;
 }
 
-float gw_bucket_max(const struct gw_codec *c, const gw_f32 *state, size_t start, size_t end)
+float gw_bucket_max(const struct gw_codec *c, struct gw_source source, size_t start, size_t end)
 {
     gw_f32 buffer[GW_GROUP];
     uint32_t most = 0;
     for (size_t at = start; at < end; at += GW_GROUP) {
         size_t n = gw_min_size(GW_GROUP, end - at);
         uint32_t m =
-            gw_float_bits(c->kernels->max_abs(gw_bucket_piece(c, state, at, n, buffer), n));
+            gw_float_bits(c->kernels->max_abs(gw_bucket_piece(c, source, at, n, buffer), n));
         most = m > most ? m : most;
     }
     return gw_bits_float(most);
 }
 
-double gw_bucket_sum_abs(const struct gw_codec *c, const gw_f32 *state, size_t start, size_t end)
+double gw_bucket_sum_abs(const struct gw_codec *c, struct gw_source source, size_t start,
+                         size_t end)
 {
     gw_f32 buffer[GW_GROUP];
     double sum = 0;
     for (size_t at = start; at < end; at += GW_GROUP) {
         size_t n = gw_min_size(GW_GROUP, end - at);
-        sum += c->kernels->sum_abs(gw_bucket_piece(c, state, at, n, buffer), n);
+        sum += c->kernels->sum_abs(gw_bucket_piece(c, source, at, n, buffer), n);
     }
     return sum;
 }
 
-double gw_bucket_sum_squares(const struct gw_codec *c, const gw_f32 *state, size_t start,
+double gw_bucket_sum_squares(const struct gw_codec *c, struct gw_source source, size_t start,
                              size_t end)
 {
     gw_f32 buffer[GW_GROUP];
     double sum = 0;
     for (size_t at = start; at < end; at += GW_GROUP) {
         size_t n = gw_min_size(GW_GROUP, end - at);
-        sum += c->kernels->sum_squares(gw_bucket_piece(c, state, at, n, buffer), n);
+        sum += c->kernels->sum_squares(gw_bucket_piece(c, source, at, n, buffer), n);
     }
     return sum;
 }

@@ -14,7 +14,8 @@
 enum {
     GW_BUCKET_LEAST = 16,
     GW_BUCKET_MOST = 1 << 24,
-    GW_STRIDE = 4096,                                  /* elements per turn of a codec's loop */
+    GW_STRIDE_SHIFT = 12,
+    GW_STRIDE = 1 << GW_STRIDE_SHIFT,                  /* elements per turn of a codec's loop */
     GW_STRIDE_SCALES = GW_STRIDE / GW_BUCKET_LEAST + 1 /* buckets that a stride can touch */
 };
 
@@ -52,21 +53,38 @@ static inline size_t gw_bucket_granule(unsigned shift)
     return shift == GW_WHOLE ? GW_GROUP : gw_max_size((size_t)1 << shift, GW_GROUP);
 }
 
+/* What is reduced: the input, input + state, or (input standing for it) a sum made before. */
+struct gw_source {
+    const gw_f32 *input;
+    const gw_f32 *state; /* or NULL */
+};
+
 /* out[i] = input + state; a sum beyond the largest float becomes the largest float (its excess is
  * lost: it could not be sent either). */
 void gw_bucket_add_state(const struct gw_codec *c, const gw_f32 *state, size_t first, size_t count,
                          gw_f32 *out);
 
-/* Elements [first, first + count) of the input, or of input + state, which then stand in
- * `buffer` (count <= GW_GROUP). */
-const gw_f32 *gw_bucket_piece(const struct gw_codec *c, const gw_f32 *state, size_t first,
+/* True if a range cut into strides cuts no bucket: then input + state can be made stride by stride,
+ * once, and the scales be found from it. */
+static inline int gw_bucket_whole(const struct gw_codec *c, unsigned shift, size_t first,
+                                  size_t count)
+{
+    size_t end = first + count;
+    return shift <= GW_STRIDE_SHIFT && gw_bucket_offset(shift, first) == 0 &&
+           (gw_bucket_offset(shift, end) == 0 || end == c->site.count);
+}
+
+/* Elements [first, first + count) of a source: where they stand, or in `buffer` (count <=
+ * GW_GROUP). */
+const gw_f32 *gw_bucket_piece(const struct gw_codec *c, struct gw_source source, size_t first,
                               size_t count, gw_f32 *buffer);
 
 /* Reductions over a part of the unit, always cut from its start into groups: the same bits however
  * they are reached. */
-float gw_bucket_max(const struct gw_codec *c, const gw_f32 *state, size_t start, size_t end);
-double gw_bucket_sum_abs(const struct gw_codec *c, const gw_f32 *state, size_t start, size_t end);
-double gw_bucket_sum_squares(const struct gw_codec *c, const gw_f32 *state, size_t start,
+float gw_bucket_max(const struct gw_codec *c, struct gw_source source, size_t start, size_t end);
+double gw_bucket_sum_abs(const struct gw_codec *c, struct gw_source source, size_t start,
+                         size_t end);
+double gw_bucket_sum_squares(const struct gw_codec *c, struct gw_source source, size_t start,
                              size_t end);
 
 /* Check `count` scales on the wire: no sign, and at most `most`; anything but a negative number if

@@ -59,7 +59,7 @@ static float mean_of(double sum, size_t count)
     return isfinite(mean) ? (float)mean : NAN;
 }
 
-static void means_of(const struct gw_codec *c, const gw_f32 *state, size_t start, size_t end,
+static void means_of(const struct gw_codec *c, struct gw_source source, size_t start, size_t end,
                      float means[2])
 {
     gw_f32 buffer[GW_GROUP];
@@ -68,7 +68,7 @@ static void means_of(const struct gw_codec *c, const gw_f32 *state, size_t start
     for (size_t at = start; at < end; at += GW_GROUP) {
         size_t n = gw_min_size(GW_GROUP, end - at);
         double part[2];
-        negatives += c->kernels->sum_by_sign(gw_bucket_piece(c, state, at, n, buffer), n, part);
+        negatives += c->kernels->sum_by_sign(gw_bucket_piece(c, source, at, n, buffer), n, part);
         sums[0] += part[0];
         sums[1] += part[1];
     }
@@ -80,7 +80,7 @@ static gw_status prepare_whole(struct gw_codec *c, struct gw_error *error)
 {
     (void)error;
     struct onebit *own = c->own;
-    means_of(c, NULL, 0, c->site.count, own->whole);
+    means_of(c, (struct gw_source){ c->input, NULL }, 0, c->site.count, own->whole);
     return GW_OK;
 }
 
@@ -118,11 +118,15 @@ static void encode_buckets(const struct gw_codec *c, const gw_f32 *state, gw_f32
     uint8_t *codes = body + 8 * buckets;
     struct gw_scales means[2];
     means_in(c, body, first, count, means);
+    int early = state && gw_bucket_whole(c, own->shift, first, count);
+    struct gw_source source = { early ? next : c->input, early ? NULL : state };
     for (size_t at = 0; at < count; at += GW_STRIDE, codes += GW_STRIDE / 8) {
         size_t n = gw_min_size(GW_STRIDE, count - at), begin = first + at;
+        if (early)
+            gw_bucket_add_state(c, state, begin, n, next + begin);
         for (; bucket <= (begin + n - 1) >> own->shift; bucket++, done++) {
             float pair[2];
-            means_of(c, state, gw_bucket_start(own->shift, bucket),
+            means_of(c, source, gw_bucket_start(own->shift, bucket),
                      gw_bucket_end(c, own->shift, bucket), pair);
             gw_put_f32(body + 4 * done, pair[0]);
             gw_put_f32(body + 4 * (buckets + done), pair[1]);
@@ -132,7 +136,8 @@ static void encode_buckets(const struct gw_codec *c, const gw_f32 *state, gw_f32
             continue;
         }
         struct gw_scales clear = gw_scales_from(means[0], at), set = gw_scales_from(means[1], at);
-        gw_bucket_add_state(c, state, begin, n, next + begin);
+        if (!early)
+            gw_bucket_add_state(c, state, begin, n, next + begin);
         c->kernels->pack_signs(next + begin, n, codes);
         c->kernels->unpack_signs_add(codes, n, &clear, &set, -1.0f, next + begin);
     }

@@ -81,12 +81,12 @@ static size_t bound(const struct gw_codec *c, size_t first, size_t count)
 
 /* ---- scales ---- */
 
-static float scale_of(const struct gw_codec *c, const gw_f32 *state, size_t bucket)
+static float scale_of(const struct gw_codec *c, struct gw_source source, size_t bucket)
 {
     const struct gw_qsgd *own = c->own;
     size_t start = gw_bucket_start(own->shift, bucket), end = gw_bucket_end(c, own->shift, bucket);
-    double norm = own->l2 ? sqrt(gw_bucket_sum_squares(c, state, start, end))
-                          : (double)gw_bucket_max(c, state, start, end);
+    double norm = own->l2 ? sqrt(gw_bucket_sum_squares(c, source, start, end))
+                          : (double)gw_bucket_max(c, source, start, end);
     double scale = norm / (double)own->levels;
     if (!isfinite(scale))
         return NAN;
@@ -95,12 +95,12 @@ static float scale_of(const struct gw_codec *c, const gw_f32 *state, size_t buck
     return scale < (double)own->scale_limit ? (float)scale : own->scale_limit;
 }
 
-struct gw_qsgd_scales gw_qsgd_scales(const struct gw_codec *c, const gw_f32 *state, size_t first,
-                                     uint8_t *body)
+struct gw_qsgd_scales gw_qsgd_scales(const struct gw_codec *c, struct gw_source source,
+                                     size_t first, uint8_t *body)
 {
     const struct gw_qsgd *own = c->own;
     return (struct gw_qsgd_scales){
-        .c = c, .state = state, .first = first, .bucket = first >> own->shift, .body = body
+        .c = c, .source = source, .first = first, .bucket = first >> own->shift, .body = body
     };
 }
 
@@ -111,7 +111,7 @@ struct gw_quantizer gw_qsgd_stride(struct gw_qsgd_scales *scales, size_t at, siz
     size_t begin = scales->first + at;
     size_t from = begin >> own->shift, to = (begin + count - 1) >> own->shift;
     for (; scales->bucket <= to; scales->bucket++)
-        gw_put_f32(scales->body + 4 * scales->done++, scale_of(c, scales->state, scales->bucket));
+        gw_put_f32(scales->body + 4 * scales->done++, scale_of(c, scales->source, scales->bucket));
     const uint8_t *mine = scales->body + 4 * (from - (scales->first >> own->shift));
     for (size_t i = 0; i <= to - from; i++) {
         float scale = gw_get_f32(mine + 4 * i);
@@ -134,18 +134,23 @@ static void encode_packed(const struct gw_codec *c, const gw_f32 *state, gw_f32 
                           size_t count, uint8_t *body)
 {
     const struct gw_qsgd *own = c->own;
-    struct gw_qsgd_scales walk = gw_qsgd_scales(c, state, first, body);
+    int early = state && gw_bucket_whole(c, own->shift, first, count);
+    const struct gw_source source = { early ? next : c->input, early ? NULL : state };
+    struct gw_qsgd_scales walk = gw_qsgd_scales(c, source, first, body);
     struct gw_scales scales = { body, gw_bucket_offset(own->shift, first), own->shift };
     uint8_t *codes = body + scales_bytes(c, first, count);
     for (size_t at = 0; at < count; at += GW_STRIDE, codes += GW_STRIDE / 8 * own->bits) {
         size_t n = gw_min_size(GW_STRIDE, count - at), begin = first + at;
+        if (early)
+            gw_bucket_add_state(c, state, begin, n, next + begin);
         struct gw_quantizer q = gw_qsgd_stride(&walk, at, n);
         if (!state) {
             c->kernels->quantize(&q, c->input + begin, n, codes);
             continue;
         }
         struct gw_scales here = gw_scales_from(scales, at);
-        gw_bucket_add_state(c, state, begin, n, next + begin);
+        if (!early)
+            gw_bucket_add_state(c, state, begin, n, next + begin);
         c->kernels->quantize(&q, next + begin, n, codes);
         c->kernels->dequantize_add(codes, n, own->bits, &here, -1.0f, next + begin);
     }

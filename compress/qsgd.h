@@ -20,15 +20,15 @@ struct gw_qsgd {
  * quantizer that goes with them. */
 struct gw_qsgd_scales {
     const struct gw_codec *c;
-    const gw_f32 *state; /* or NULL */
+    struct gw_source source;
     size_t first;        /* the range's start */
     size_t bucket, done; /* next bucket to do; how many are done */
     uint8_t *body;       /* where the scales go */
     uint8_t inverse[4 * GW_STRIDE_SCALES];
 };
 
-struct gw_qsgd_scales gw_qsgd_scales(const struct gw_codec *c, const gw_f32 *state, size_t first,
-                                     uint8_t *body);
+struct gw_qsgd_scales gw_qsgd_scales(const struct gw_codec *c, struct gw_source source,
+                                     size_t first, uint8_t *body);
 
 /* Scales for the `count` <= GW_STRIDE elements at `at` of the range; strides come in order. */
 struct gw_quantizer gw_qsgd_stride(struct gw_qsgd_scales *scales, size_t at, size_t count);

@@ -29,7 +29,8 @@ static gw_status encode(struct gw_codec *c, size_t first, size_t count, uint8_t 
     (void)error;
     const struct gw_qsgd *own = c->own;
     size_t head = head_bytes(c, first, count);
-    struct gw_qsgd_scales scales = gw_qsgd_scales(c, NULL, first, body);
+    struct gw_qsgd_scales scales =
+        gw_qsgd_scales(c, (struct gw_source){ c->input, NULL }, first, body);
     struct gw_elias stream = { .form = own->form, .bytes = body + head };
     int32_t levels[GW_GROUP];
     for (size_t at = 0; at < count; at += GW_GROUP) {

@@ -54,12 +54,12 @@ static size_t bound(const struct gw_codec *c, size_t first, size_t count)
     return 4 * gw_bucket_count(own->shift, first, count) + gw_packed_bytes(count, 1);
 }
 
-static float scale_of(const struct gw_codec *c, const gw_f32 *state, size_t start, size_t end)
+static float scale_of(const struct gw_codec *c, struct gw_source source, size_t start, size_t end)
 {
     const struct sign *own = c->own;
     double n = (double)(end - start);
-    double scale = own->rms ? sqrt(gw_bucket_sum_squares(c, state, start, end) / n)
-                            : gw_bucket_sum_abs(c, state, start, end) / n;
+    double scale = own->rms ? sqrt(gw_bucket_sum_squares(c, source, start, end) / n)
+                            : gw_bucket_sum_abs(c, source, start, end) / n;
     if (!(scale <= (double)FLT_MAX))
         return isfinite(scale) ? FLT_MAX : NAN;
     return scale < (double)FLT_MIN ? 0 : (float)scale;
@@ -69,7 +69,8 @@ static gw_status prepare_whole(struct gw_codec *c, struct gw_error *error)
 {
     (void)error;
     struct sign *own = c->own;
-    own->whole = c->site.count ? scale_of(c, NULL, 0, c->site.count) : 0;
+    own->whole =
+        c->site.count ? scale_of(c, (struct gw_source){ c->input, NULL }, 0, c->site.count) : 0;
     return GW_OK;
 }
 
@@ -115,16 +116,21 @@ static void encode_buckets(const struct gw_codec *c, const gw_f32 *state, gw_f32
     size_t bucket = first >> own->shift, done = 0;
     struct gw_scales scales = { body, gw_bucket_offset(own->shift, first), own->shift };
     uint8_t *codes = body + 4 * gw_bucket_count(own->shift, first, count);
+    int early = state && gw_bucket_whole(c, own->shift, first, count);
+    struct gw_source source = { early ? next : c->input, early ? NULL : state };
     for (size_t at = 0; at < count; at += GW_STRIDE, codes += GW_STRIDE / 8) {
         size_t n = gw_min_size(GW_STRIDE, count - at), begin = first + at;
+        if (early)
+            gw_bucket_add_state(c, state, begin, n, next + begin);
         for (; bucket <= (begin + n - 1) >> own->shift; bucket++)
-            gw_put_f32(body + 4 * done++, scale_of(c, state, gw_bucket_start(own->shift, bucket),
+            gw_put_f32(body + 4 * done++, scale_of(c, source, gw_bucket_start(own->shift, bucket),
                                                    gw_bucket_end(c, own->shift, bucket)));
         if (!state) {
             c->kernels->pack_signs(c->input + begin, n, codes);
             continue;
         }
-        gw_bucket_add_state(c, state, begin, n, next + begin);
+        if (!early)
+            gw_bucket_add_state(c, state, begin, n, next + begin);
         c->kernels->pack_signs(next + begin, n, codes);
         walk(c, gw_scales_from(scales, at), codes, n, 1, -1.0f, next + begin);
     }

@@ -90,13 +90,14 @@ static gw_status prepare(struct gw_codec *c, struct gw_error *error)
     (void)error;
     struct terngrad *own = c->own;
     size_t count = c->site.count;
-    double scale = (double)gw_bucket_max(c, NULL, 0, count), clip = c->values.number[CLIP];
+    const struct gw_source input = { c->input, NULL };
+    double scale = (double)gw_bucket_max(c, input, 0, count), clip = c->values.number[CLIP];
     if (!isfinite(scale)) {
         own->scale = NAN;
         return GW_OK;
     }
     if (clip > 0 && count)
-        scale = fmin(scale, clip * sqrt(gw_bucket_sum_squares(c, NULL, 0, count) / (double)count));
+        scale = fmin(scale, clip * sqrt(gw_bucket_sum_squares(c, input, 0, count) / (double)count));
     own->scale = limited(c, scale);
     return GW_OK;
 }
