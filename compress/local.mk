@@ -41,5 +41,10 @@ libkernels_avx2_la_CFLAGS = $(AM_CFLAGS) -mavx2 -mf16c
 libkernels_avx2_la_SOURCES = \
 	compress/kernels/avx2.c compress/kernels/avx2.h \
 	compress/kernels/avx2_codes.c
-libcompress_la_LIBADD += libkernels_avx2.la
+noinst_LTLIBRARIES += libkernels_avx512.la
+libkernels_avx512_la_CFLAGS = $(AM_CFLAGS) -mavx512f
+libkernels_avx512_la_SOURCES = \
+	compress/kernels/avx512.c compress/kernels/avx512.h \
+	compress/kernels/avx512_codes.c
+libcompress_la_LIBADD += libkernels_avx2.la libkernels_avx512.la
 endif

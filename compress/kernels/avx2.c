@@ -193,27 +193,31 @@ static void fp16_decode_add(const uint8_t *in, size_t count, float weight, gw_f3
     gw_kernels_scalar.fp16_decode_add(in + 2 * at, count - at, weight, sum + at);
 }
 
-/* Eight bf16 in the low halves of 32-bit lanes: the arithmetic of gw_float_to_bf16. */
-static __m256i eight_to_bf16(const gw_f32 *x)
+/* Eight bf16 in the low halves of 32-bit lanes, of numbers below bf16's largest. */
+static __m256i eight_to_bf16(__m256i bits)
 {
-    const __m256i infinity = _mm256_set1_epi32(0x7f800000);
-    __m256i bits = load_bits(x), a = _mm256_and_si256(bits, _mm256_set1_epi32(0x7fffffff));
-    __m256i sign = _mm256_slli_epi32(_mm256_srli_epi32(bits, 31), 15);
-    __m256i nan = _mm256_cmpgt_epi32(a, infinity), finite = _mm256_cmpgt_epi32(infinity, a);
-    __m256i most = _mm256_min_epi32(a, _mm256_set1_epi32(0x7f7f0000));
-    __m256i clamped = _mm256_blendv_epi8(a, most, finite);
-    __m256i odd = _mm256_and_si256(_mm256_srli_epi32(clamped, 16), _mm256_set1_epi32(1));
+    __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
     __m256i half = _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff));
-    __m256i rounded = _mm256_srli_epi32(_mm256_add_epi32(clamped, half), 16);
-    __m256i quiet = _mm256_or_si256(_mm256_srli_epi32(a, 16), _mm256_set1_epi32(0x40));
-    return _mm256_or_si256(sign, _mm256_blendv_epi8(rounded, quiet, nan));
+    return _mm256_srli_epi32(_mm256_add_epi32(bits, half), 16);
+}
+
+static __m256i above_bf16(__m256i bits)
+{
+    return _mm256_cmpgt_epi32(_mm256_and_si256(bits, _mm256_set1_epi32(0x7fffffff)),
+                              _mm256_set1_epi32(0x7f7f0000));
 }
 
 static void bf16_encode(const gw_f32 *x, size_t count, uint8_t *out)
 {
     size_t at = 0;
     for (; at + 16 <= count; at += 16) {
-        __m256i pair = _mm256_packus_epi32(eight_to_bf16(x + at), eight_to_bf16(x + at + 8));
+        __m256i low = load_bits(x + at), high = load_bits(x + at + 8);
+        __m256i above = _mm256_or_si256(above_bf16(low), above_bf16(high));
+        if (!_mm256_testz_si256(above, above)) {
+            gw_kernels_scalar.bf16_encode(x + at, 16, out + 2 * at);
+            continue;
+        }
+        __m256i pair = _mm256_packus_epi32(eight_to_bf16(low), eight_to_bf16(high));
         _mm256_storeu_si256((__m256i_u *)(out + 2 * at), _mm256_permute4x64_epi64(pair, 0xd8));
     }
     gw_kernels_scalar.bf16_encode(x + at, count - at, out + 2 * at);

@@ -17,6 +17,7 @@ const struct gw_kernels *const gw_kernel_rows[] = {
     &gw_kernels_scalar,
 #ifdef GW_X86
     &gw_kernels_avx2,
+    &gw_kernels_avx512,
 #endif
     NULL,
 };

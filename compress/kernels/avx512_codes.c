@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* SPDX-FileCopyrightText: 2026 the gradwire authors */
+/* Packed codes with AVX-512. A group of 512 is 32 steps of 16 elements, one vector each; a section
+ * of w bits collects 32/w steps in one row of 16 words. Packing walks the steps downwards, so that
+ * every step shifts by the constant w; unpacking upwards, for the same reason. The functions with a
+ * `bits` argument are inlined once per number of bits, where all section tests are constants. */
+#include <immintrin.h>
+
+#include "compress/kernels/avx512.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+enum { STEPS = GW_GROUP / 16 };
+
+struct sections {
+    __m512i eight, four, two, one;
+};
+
+/* ---- sections ---- */
+
+INLINE void put_section(__m512i *row, __m512i code, int shift, int width, int step, uint8_t *out)
+{
+    int per_word = 32 / width;
+    __m512i part = _mm512_and_si512(_mm512_srli_epi32(code, (unsigned)shift),
+                                    _mm512_set1_epi32((1 << width) - 1));
+    *row = _mm512_or_si512(_mm512_slli_epi32(*row, (unsigned)width), part);
+    if (step % per_word == 0)
+        _mm512_storeu_si512(out + (size_t)64 * (size_t)(shift + step / per_word), *row);
+}
+
+/* Steps 31 down to 0. */
+INLINE void put_step(struct sections *s, __m512i code, int bits, int step, uint8_t *out)
+{
+    if (bits & 8)
+        put_section(&s->eight, code, 0, 8, step, out);
+    if (bits & 4)
+        put_section(&s->four, code, bits & 8, 4, step, out);
+    if (bits & 2)
+        put_section(&s->two, code, bits & 12, 2, step, out);
+    if (bits & 1)
+        put_section(&s->one, code, bits & 14, 1, step, out);
+}
+
+INLINE __m512i get_section(__m512i *row, int shift, int width, int step, const uint8_t *in)
+{
+    int per_word = 32 / width;
+    if (step % per_word == 0)
+        *row = load_bits(in + (size_t)64 * (size_t)(shift + step / per_word));
+    __m512i part = _mm512_and_si512(*row, _mm512_set1_epi32((1 << width) - 1));
+    *row = _mm512_srli_epi32(*row, (unsigned)width);
+    return _mm512_slli_epi32(part, (unsigned)shift);
+}
+
+/* Steps 0 up to 31. */
+INLINE __m512i get_step(struct sections *s, int bits, int step, const uint8_t *in)
+{
+    __m512i code = _mm512_setzero_si512();
+    if (bits & 8)
+        code = get_section(&s->eight, 0, 8, step, in);
+    if (bits & 4)
+        code = _mm512_or_si512(code, get_section(&s->four, bits & 8, 4, step, in));
+    if (bits & 2)
+        code = _mm512_or_si512(code, get_section(&s->two, bits & 12, 2, step, in));
+    if (bits & 1)
+        code = _mm512_or_si512(code, get_section(&s->one, bits & 14, 1, step, in));
+    return code;
+}
+
+/* ---- bytes ---- */
+
+INLINE void pack_group(const uint8_t *codes, int bits, uint8_t *out)
+{
+    struct sections s = { 0 };
+    for (int step = STEPS - 1; step >= 0; step--) {
+        __m128i bytes = _mm_loadu_si128((const __m128i_u *)(codes + 16 * step));
+        put_step(&s, _mm512_cvtepu8_epi32(bytes), bits, step, out);
+    }
+}
+
+INLINE void unpack_group(const uint8_t *in, int bits, uint8_t *codes)
+{
+    struct sections s = { 0 };
+    for (int step = 0; step < STEPS; step++)
+        _mm_storeu_si128((__m128i_u *)(codes + 16 * step),
+                         _mm512_cvtepi32_epi8(get_step(&s, bits, step, in)));
+}
+
+static void pack_bits(const uint8_t *codes, int bits, uint8_t *out)
+{
+    switch (bits) {
+    case 1:
+        pack_group(codes, 1, out);
+        break;
+    case 2:
+        pack_group(codes, 2, out);
+        break;
+    case 3:
+        pack_group(codes, 3, out);
+        break;
+    case 4:
+        pack_group(codes, 4, out);
+        break;
+    case 5:
+        pack_group(codes, 5, out);
+        break;
+    case 6:
+        pack_group(codes, 6, out);
+        break;
+    case 7:
+        pack_group(codes, 7, out);
+        break;
+    default:
+        pack_group(codes, 8, out);
+    }
+}
+
+static void unpack_bits(const uint8_t *in, int bits, uint8_t *codes)
+{
+    switch (bits) {
+    case 1:
+        unpack_group(in, 1, codes);
+        break;
+    case 2:
+        unpack_group(in, 2, codes);
+        break;
+    case 3:
+        unpack_group(in, 3, codes);
+        break;
+    case 4:
+        unpack_group(in, 4, codes);
+        break;
+    case 5:
+        unpack_group(in, 5, codes);
+        break;
+    case 6:
+        unpack_group(in, 6, codes);
+        break;
+    case 7:
+        unpack_group(in, 7, codes);
+        break;
+    default:
+        unpack_group(in, 8, codes);
+    }
+}
+
+void gw_avx512_pack(const uint8_t *codes, size_t count, unsigned bits, uint8_t *out)
+{
+    for (; count >= GW_GROUP; count -= GW_GROUP, codes += GW_GROUP, out += GW_GROUP / 8 * bits)
+        pack_bits(codes, (int)bits, out);
+    gw_kernels_scalar.pack(codes, count, bits, out);
+}
+
+void gw_avx512_unpack(const uint8_t *in, size_t count, unsigned bits, uint8_t *codes)
+{
+    for (; count >= GW_GROUP; count -= GW_GROUP, codes += GW_GROUP, in += GW_GROUP / 8 * bits)
+        unpack_bits(in, (int)bits, codes);
+    gw_kernels_scalar.unpack(in, count, bits, codes);
+}
+
+/* ---- signs ---- */
+
+void gw_avx512_pack_signs(const gw_f32 *x, size_t count, uint8_t *out)
+{
+    for (; count >= GW_GROUP; count -= GW_GROUP, x += GW_GROUP, out += GW_GROUP / 8) {
+        __m512i signs = _mm512_setzero_si512();
+        for (int step = STEPS - 1; step >= 0; step--)
+            signs = _mm512_or_si512(_mm512_add_epi32(signs, signs),
+                                    _mm512_srli_epi32(load_bits(x + 16 * step), 31));
+        _mm512_storeu_si512(out, signs);
+    }
+    gw_kernels_scalar.pack_signs(x, count, out);
+}
+
+/* The scale of the row of 16 at element i, which has one. */
+INLINE __m512 row_scale(const struct gw_scales *scales, size_t i)
+{
+    return _mm512_set1_ps(gw_scale_at(scales, i));
+}
+
+INLINE void put_values(gw_f32 *out, __m512 values, int add, __m512 weight)
+{
+    if (add)
+        add_weighted(out, weight, values);
+    else
+        store_floats(out, values);
+}
+
+INLINE size_t unpack_sign_groups(const uint8_t *in, size_t count, const struct gw_scales *clear,
+                                 const struct gw_scales *set, int add, float weight, gw_f32 *out)
+{
+    const __m512 w = _mm512_set1_ps(weight);
+    size_t at = 0;
+    if (clear->offset % 16)
+        return 0;
+    for (; at + GW_GROUP <= count; at += GW_GROUP, in += GW_GROUP / 8) {
+        __m512i signs = load_bits(in), bit = _mm512_set1_epi32(1);
+        for (size_t i = at; i < at + GW_GROUP; i += 16) {
+            __mmask16 negative = _mm512_test_epi32_mask(signs, bit);
+            put_values(out + i,
+                       _mm512_mask_blend_ps(negative, row_scale(clear, i), row_scale(set, i)), add,
+                       w);
+            bit = _mm512_add_epi32(bit, bit);
+        }
+    }
+    return at;
+}
+
+void gw_avx512_unpack_signs(const uint8_t *in, size_t count, const struct gw_scales *clear,
+                            const struct gw_scales *set, gw_f32 *out)
+{
+    size_t done = unpack_sign_groups(in, count, clear, set, 0, 0, out);
+    struct gw_scales c = gw_scales_from(*clear, done), s = gw_scales_from(*set, done);
+    gw_kernels_scalar.unpack_signs(in + done / 8, count - done, &c, &s, out + done);
+}
+
+void gw_avx512_unpack_signs_add(const uint8_t *in, size_t count, const struct gw_scales *clear,
+                                const struct gw_scales *set, float weight, gw_f32 *sum)
+{
+    size_t done = unpack_sign_groups(in, count, clear, set, 1, weight, sum);
+    struct gw_scales c = gw_scales_from(*clear, done), s = gw_scales_from(*set, done);
+    gw_kernels_scalar.unpack_signs_add(in + done / 8, count - done, &c, &s, weight, sum + done);
+}
+
+/* ---- sign and magnitude: quantize ---- */
+
+/* The hashes (gw_random_u32) of elements element + 0..31, a multiple of 32: their counters differ
+ * in the low 4 bits only, which are 0 in the first. */
+INLINE __m512i random_row(struct gw_random_key key, uint64_t element)
+{
+    const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    uint64_t counter = element / 2;
+    uint32_t base = (uint32_t)counter ^ key.first ^ ((uint32_t)(counter >> 32) * 0x9e3779b9u);
+    __m512i h = _mm512_xor_si512(_mm512_set1_epi32((int)base), lanes);
+    h = _mm512_xor_si512(h, _mm512_srli_epi32(h, 16));
+    h = _mm512_mullo_epi32(h, _mm512_set1_epi32(0x21f0aaad));
+    h = _mm512_xor_si512(h, _mm512_srli_epi32(h, 15));
+    h = _mm512_add_epi32(h, _mm512_set1_epi32((int)key.second));
+    h = _mm512_mullo_epi32(h, _mm512_set1_epi32(0x735a2d97));
+    return _mm512_xor_si512(h, _mm512_srli_epi32(h, 15));
+}
+
+INLINE __m512i row_codes(const gw_f32 *x, __m512 inverse, __m512 levels, __m512i random, int bits,
+                         int nearest)
+{
+    __m512 v = load_floats(x);
+    __m512i sign =
+        _mm512_and_si512(_mm512_srli_epi32(_mm512_castps_si512(v), (unsigned)(32 - bits)),
+                         _mm512_set1_epi32(1 << (bits - 1)));
+    __m512 a = _mm512_min_ps(_mm512_mul_ps(_mm512_abs_ps(v), inverse), levels);
+    __m512i magnitude;
+    if (nearest) {
+        magnitude = _mm512_cvtps_epi32(a);
+    } else {
+        __m512i fixed = _mm512_cvtps_epi32(_mm512_mul_ps(a, _mm512_set1_ps(65536.0f)));
+        magnitude = _mm512_srli_epi32(_mm512_add_epi32(fixed, random), 16);
+    }
+    return _mm512_or_si512(sign, magnitude);
+}
+
+INLINE void quantize_group(const struct gw_quantizer *q, const gw_f32 *x, size_t at, int bits,
+                           int nearest, uint8_t *out)
+{
+    const __m512 levels = _mm512_set1_ps(q->levels);
+    const __m512i low_half = _mm512_set1_epi32(0xffff);
+    struct sections s = { 0 };
+    for (int step = STEPS - 2; step >= 0; step -= 2) {
+        size_t i = at + (size_t)step * 16;
+        __m512i random = nearest ? low_half : random_row(q->key, q->element + i);
+        __m512i code = row_codes(x + i + 16, row_scale(&q->inverse, i + 16), levels,
+                                 _mm512_srli_epi32(random, 16), bits, nearest);
+        put_step(&s, code, bits, step + 1, out);
+        code = row_codes(x + i, row_scale(&q->inverse, i), levels,
+                         _mm512_and_si512(random, low_half), bits, nearest);
+        put_step(&s, code, bits, step, out);
+    }
+}
+
+INLINE size_t quantize_groups(const struct gw_quantizer *q, const gw_f32 *x, size_t count, int bits,
+                              uint8_t *out)
+{
+    size_t at = 0;
+    for (; at + GW_GROUP <= count; at += GW_GROUP, out += GW_GROUP / 8 * bits) {
+        if (q->nearest)
+            quantize_group(q, x, at, bits, 1, out);
+        else
+            quantize_group(q, x, at, bits, 0, out);
+    }
+    return at;
+}
+
+static size_t quantize_bits(const struct gw_quantizer *q, const gw_f32 *x, size_t count,
+                            uint8_t *out)
+{
+    if (q->inverse.offset % 16 || (!q->nearest && q->element % 32))
+        return 0;
+    switch (q->bits) {
+    case 2:
+        return quantize_groups(q, x, count, 2, out);
+    case 3:
+        return quantize_groups(q, x, count, 3, out);
+    case 4:
+        return quantize_groups(q, x, count, 4, out);
+    case 5:
+        return quantize_groups(q, x, count, 5, out);
+    case 6:
+        return quantize_groups(q, x, count, 6, out);
+    case 7:
+        return quantize_groups(q, x, count, 7, out);
+    case 8:
+        return quantize_groups(q, x, count, 8, out);
+    default:
+        return 0;
+    }
+}
+
+void gw_avx512_quantize(const struct gw_quantizer *q, const gw_f32 *x, size_t count, uint8_t *out)
+{
+    size_t done = quantize_bits(q, x, count, out);
+    struct gw_quantizer rest = *q;
+    rest.inverse = gw_scales_from(q->inverse, done);
+    rest.element += done;
+    gw_kernels_scalar.quantize(&rest, x + done, count - done, out + done / 8 * q->bits);
+}
+
+/* ---- sign and magnitude: back ---- */
+
+INLINE __m512 row_values(__m512i code, int bits, __m512 scale)
+{
+    __m512i sign = _mm512_and_si512(_mm512_slli_epi32(code, (unsigned)(32 - bits)),
+                                    _mm512_set1_epi32((int)0x80000000u));
+    __m512i magnitude = _mm512_and_si512(code, _mm512_set1_epi32((1 << (bits - 1)) - 1));
+    __m512 value = _mm512_mul_ps(scale, _mm512_cvtepi32_ps(magnitude));
+    return _mm512_castsi512_ps(_mm512_xor_si512(_mm512_castps_si512(value), sign));
+}
+
+INLINE size_t dequantize_groups(const uint8_t *in, size_t count, int bits,
+                                const struct gw_scales *scales, int add, float weight, gw_f32 *out)
+{
+    const __m512 w = _mm512_set1_ps(weight);
+    size_t at = 0;
+    for (; at + GW_GROUP <= count; at += GW_GROUP, in += GW_GROUP / 8 * bits) {
+        struct sections s = { 0 };
+        for (int step = 0; step < STEPS; step++) {
+            size_t i = at + (size_t)step * 16;
+            __m512i code = get_step(&s, bits, step, in);
+            put_values(out + i, row_values(code, bits, row_scale(scales, i)), add, w);
+        }
+    }
+    return at;
+}
+
+INLINE size_t dequantize_bits(const uint8_t *in, size_t count, unsigned bits,
+                              const struct gw_scales *scales, int add, float weight, gw_f32 *out)
+{
+    if (scales->offset % 16)
+        return 0;
+    switch (bits) {
+    case 2:
+        return dequantize_groups(in, count, 2, scales, add, weight, out);
+    case 3:
+        return dequantize_groups(in, count, 3, scales, add, weight, out);
+    case 4:
+        return dequantize_groups(in, count, 4, scales, add, weight, out);
+    case 5:
+        return dequantize_groups(in, count, 5, scales, add, weight, out);
+    case 6:
+        return dequantize_groups(in, count, 6, scales, add, weight, out);
+    case 7:
+        return dequantize_groups(in, count, 7, scales, add, weight, out);
+    case 8:
+        return dequantize_groups(in, count, 8, scales, add, weight, out);
+    default:
+        return 0;
+    }
+}
+
+void gw_avx512_dequantize(const uint8_t *in, size_t count, unsigned bits,
+                          const struct gw_scales *scales, gw_f32 *out)
+{
+    size_t done = dequantize_bits(in, count, bits, scales, 0, 0, out);
+    struct gw_scales rest = gw_scales_from(*scales, done);
+    gw_kernels_scalar.dequantize(in + done / 8 * bits, count - done, bits, &rest, out + done);
+}
+
+void gw_avx512_dequantize_add(const uint8_t *in, size_t count, unsigned bits,
+                              const struct gw_scales *scales, float weight, gw_f32 *sum)
+{
+    size_t done = dequantize_bits(in, count, bits, scales, 1, weight, sum);
+    struct gw_scales rest = gw_scales_from(*scales, done);
+    gw_kernels_scalar.dequantize_add(in + done / 8 * bits, count - done, bits, &rest, weight,
+                                     sum + done);
+}
