@@ -10,7 +10,7 @@
 #include <xxhash.h>
 
 enum {
-    VERSION = 1,
+    FORMAT_VERSION = 1,
     STATUS_BYTES = 4, /* of an abort message, before its words */
     OFFSET_MAGIC = 0,
     OFFSET_VERSION = 2,
@@ -36,7 +36,7 @@ void gw_payload_seal(void *payload, unsigned wire_id, unsigned flags, uint64_t c
     uint8_t *p = payload;
     p[OFFSET_MAGIC] = 'G';
     p[OFFSET_MAGIC + 1] = 'W';
-    p[OFFSET_VERSION] = VERSION;
+    p[OFFSET_VERSION] = FORMAT_VERSION;
     p[OFFSET_CODEC] = (uint8_t)wire_id;
     gw_put_u16(p + OFFSET_FLAGS, (uint16_t)flags);
     gw_put_u16(p + OFFSET_ZERO, 0);
@@ -54,9 +54,9 @@ static gw_status check_frame(const uint8_t *p, size_t bytes, struct gw_error *er
     if (p[OFFSET_MAGIC] != 'G' || p[OFFSET_MAGIC + 1] != 'W')
         return gw_fail(error, GW_EPAYLOAD, "payload starts with bytes %02x %02x instead of 'GW'",
                        p[OFFSET_MAGIC], p[OFFSET_MAGIC + 1]);
-    if (p[OFFSET_VERSION] != VERSION)
+    if (p[OFFSET_VERSION] != FORMAT_VERSION)
         return gw_fail(error, GW_EPAYLOAD, "payload has format version %d, expected %d",
-                       p[OFFSET_VERSION], VERSION);
+                       p[OFFSET_VERSION], FORMAT_VERSION);
     uint64_t length = gw_get_u64(p + OFFSET_LENGTH);
     if (length > bytes - GW_HEADER_BYTES)
         return gw_fail(error, GW_EPAYLOAD, "payload announces %llu body bytes, there are %zu",

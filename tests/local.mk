@@ -49,6 +49,27 @@ tests_fuzz_state_LDADD = $(rooms_LIBS)
 fuzz_targets += tests/fuzz_state
 EXTRA_DIST += tests/corpus/state
 
+check_PROGRAMS += tests/fuzz_decode
+tests_fuzz_decode_SOURCES = tests/fuzz_decode.c $(fuzz_driver)
+tests_fuzz_decode_LDFLAGS = $(fuzz_flags)
+tests_fuzz_decode_LDADD = $(rooms_LIBS)
+fuzz_targets += tests/fuzz_decode
+EXTRA_DIST += tests/corpus/decode
+
+check_PROGRAMS += tests/fuzz_header
+tests_fuzz_header_SOURCES = tests/fuzz_header.c $(fuzz_driver)
+tests_fuzz_header_LDFLAGS = $(fuzz_flags)
+tests_fuzz_header_LDADD = $(rooms_LIBS)
+fuzz_targets += tests/fuzz_header
+EXTRA_DIST += tests/corpus/header
+
+check_PROGRAMS += tests/fuzz_spec
+tests_fuzz_spec_SOURCES = tests/fuzz_spec.c $(fuzz_driver)
+tests_fuzz_spec_LDFLAGS = $(fuzz_flags)
+tests_fuzz_spec_LDADD = $(rooms_LIBS)
+fuzz_targets += tests/fuzz_spec
+EXTRA_DIST += tests/corpus/spec
+
 if WITH_CHECK
 
 check_LTLIBRARIES += libranks.la
