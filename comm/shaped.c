@@ -105,22 +105,35 @@ static void look_for_stamp(struct shaped_impl *impl, struct shaped_op *op)
     }
 }
 
-/* A stamp has come: look for others, and let the incoming lane serve in the order of sending. */
+/* When the first byte of a stamped message comes out of the wire. */
+static int64_t arrival(const struct shaped_impl *impl, const struct shaped_op *op)
+{
+    return stamped_start(op) + impl->latency_ns;
+}
+
+static bool waits_for_lane(const struct shaped_op *op)
+{
+    return op->due == UNKNOWN && !op->stamp_op;
+}
+
+/* Let the incoming lane take what has arrived, in the order of arrival. Stamps tell of messages
+ * whose sender's lane is still busy with others: to queue those now would leave the lane idle
+ * before them, and hold up what arrives earlier but is stamped later. */
 static void serve_stamped(struct shaped_impl *impl)
 {
     for (struct shaped_op *op = impl->under; op; op = op->older)
         if (waits_for_stamp(op))
             look_for_stamp(impl, op);
+    int64_t now = gw_now_ns();
     for (;;) {
         struct shaped_op *first = NULL;
         for (struct shaped_op *op = impl->under; op; op = op->older)
-            if (op->due == UNKNOWN && !op->stamp_op &&
+            if (waits_for_lane(op) && arrival(impl, op) <= now &&
                 (!first || stamped_start(op) <= stamped_start(first)))
                 first = op;
         if (!first)
             return;
-        (void)serve(impl, &impl->in_free, stamped_start(first) + impl->latency_ns,
-                    gw_get_u64(first->stamp + 8));
+        (void)serve(impl, &impl->in_free, arrival(impl, first), gw_get_u64(first->stamp + 8));
         first->due = impl->in_free;
     }
 }
@@ -190,9 +203,10 @@ static gw_status shaped_recv(gw_comm *comm, int peer, unsigned channel, void *bu
 /* Let the inner messages of an operation go on; errors end up in op->status. */
 static void test_inner(struct shaped_impl *impl, struct shaped_op *op)
 {
-    if (waits_for_stamp(op)) {
-        look_for_stamp(impl, op);
-        if (!op->stamp_op)
+    if (op->due == UNKNOWN) {
+        if (op->stamp_op)
+            look_for_stamp(impl, op);
+        if (waits_for_lane(op) && arrival(impl, op) <= gw_now_ns())
             serve_stamped(impl);
     } else if (op->stamp_op) {
         gw_status s = gw_comm_test(impl->inner, op->stamp_op, NULL);
@@ -257,10 +271,11 @@ static void shaped_pause(gw_comm *comm, int64_t until_ns)
     int64_t now = gw_now_ns(), next = until_ns, looked = impl->looked;
     impl->looked = now;
     for (const struct shaped_op *op = impl->under; op; op = op->older) {
-        if (op->due > looked && op->due <= now)
+        int64_t event = waits_for_lane(op) ? arrival(impl, op) : op->due;
+        if (event > looked && event <= now)
             return; /* its time has come since the caller last looked */
-        if (op->due > now && op->due < next)
-            next = op->due;
+        if (event > now && event < next)
+            next = event;
     }
     impl->inner->crowded = comm->crowded;
     if (next - now > SHORT_NS)
