@@ -3,3 +3,4 @@
 # What this room adds to the build.
 dist_doc_DATA = README.md NEWS
 EXTRA_DIST += doc/design.md
+EXTRA_DIST += doc/training.md

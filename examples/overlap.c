@@ -16,7 +16,7 @@
 
 #define LAYERS 8
 #define SIDE   512
-#define STEPS  5
+#define STEPS  10
 
 typedef struct network_layer {
     gw_plan *plan;
@@ -38,10 +38,10 @@ static int failed(gw_status status, const char *words)
     return status != GW_OK && status != GW_PENDING;
 }
 
-/* What a layer's backward pass costs, about: a few products of square matrices. */
+/* What a layer's backward pass costs, about: two products of square matrices. */
 static void backward(network_layer *layer, const float *slopes)
 {
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 2; i++)
         cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, SIDE, SIDE, SIDE, 1.0f / SIDE, slopes,
                     SIDE, slopes, SIDE, 0, layer->gradient, SIDE);
 }
@@ -82,16 +82,15 @@ static int pass(network_layer *layers, const float *slopes, int exchange, int ov
     return 0;
 }
 
-/* Seconds of the passes, started together; below 0 on failure. */
+/* Seconds of one pass that all ranks begin together; below 0 on failure. */
 static double measure(gw_comm *comm, network_layer *layers, const float *slopes, int exchange,
                       int overlap)
 {
     if (failed(gw_barrier(comm), gw_comm_error(comm)))
         return -1;
     double start = seconds_now();
-    for (int step = 0; step < STEPS; step++)
-        if (pass(layers, slopes, exchange, overlap) != 0)
-            return -1;
+    if (pass(layers, slopes, exchange, overlap) != 0)
+        return -1;
     return seconds_now() - start;
 }
 
@@ -106,19 +105,22 @@ static int run(gw_comm *comm, network_layer *layers, float *slopes, const char *
                    gw_comm_error(comm)))
             return 1;
     }
-    if (pass(layers, slopes, 1, 1) != 0)
-        return 1;
-    double alone = measure(comm, layers, slopes, 0, 0);
-    double waiting = measure(comm, layers, slopes, 1, 0);
-    double overlapping = measure(comm, layers, slopes, 1, 1);
-    if (alone < 0 || waiting < 0 || overlapping < 0)
-        return 1;
+    /* Alone, waiting, overlapping: in turns, the best of each, so that a machine that is busy with
+     * other things for a while hurts none of them alone. */
+    double best[3] = { 1e9, 1e9, 1e9 };
+    for (int step = 0; step < STEPS; step++)
+        for (int kind = 0; kind < 3; kind++) {
+            double seconds = measure(comm, layers, slopes, kind > 0, kind == 2);
+            if (seconds < 0)
+                return 1;
+            best[kind] = seconds < best[kind] ? seconds : best[kind];
+        }
+    double exchange = best[1] - best[0], saved = best[1] - best[2];
     if (gw_comm_rank(comm) == 0)
         printf("%s, %d ranks, %d layers of %d: backward pass alone %.1f ms, with sums waited for "
                "%.1f ms, overlapped %.1f ms: %.0f %% of the exchange hidden\n",
-               codec, gw_comm_size(comm), LAYERS, SIDE * SIDE, 1e3 * alone / STEPS,
-               1e3 * waiting / STEPS, 1e3 * overlapping / STEPS,
-               waiting > alone ? 100 * (waiting - overlapping) / (waiting - alone) : 0);
+               codec, gw_comm_size(comm), LAYERS, SIDE * SIDE, 1e3 * best[0], 1e3 * best[1],
+               1e3 * best[2], exchange > 0 && saved > 0 ? 100 * saved / exchange : 0);
     return 0;
 }
 
