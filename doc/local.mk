@@ -4,3 +4,4 @@
 dist_doc_DATA = README.md NEWS
 EXTRA_DIST += doc/design.md
 EXTRA_DIST += doc/training.md
+EXTRA_DIST += doc/codecs.md doc/wire-format.md
