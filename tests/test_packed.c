@@ -102,7 +102,7 @@ static void open_workers(struct worker *workers, int n, size_t count)
         struct worker *w = &workers[r];
         const gw_codec_options options = { .rank = r, .ranks = n };
         w->codec = codec_of("terngrad", count, &options);
-        w->x = sample_gauss_vector((uint64_t)(SEED + r), count);
+        w->x = sample_gauss_vector(SEED + (uint64_t)r, count);
         float side = 0;
         ck_assert_int_eq(gw_codec_prepare(w->codec, w->x, &error), GW_OK);
         ck_assert_uint_eq(gw_codec_side_count(w->codec), 1);
@@ -152,6 +152,7 @@ START_TEST(terngrad_merge)
     struct gw_body *bodies = calloc((size_t)n + 1, sizeof *bodies);
     ck_assert(workers && bodies);
     open_workers(workers, n, N);
+    ck_assert_ptr_nonnull(workers[0].body);
     struct gw_codec *c = workers[0].codec;
     double expected[N] = { 0 }, scale = (double)gw_get_f32(workers[0].body);
     float got[N], one[N];

@@ -164,7 +164,7 @@ START_TEST(expectation)
     size_t count = unbiased[_i].count, bytes, bucket = 0, used = 0;
     int runs = unbiased[_i].runs;
     if (strstr(spec, "bucket="))
-        bucket = (size_t)atol(strstr(spec, "bucket=") + 7);
+        bucket = (size_t)strtoul(strstr(spec, "bucket=") + 7, NULL, 10);
     float *x = sample_gauss_vector(SEED, count), *y = malloc(count * sizeof *y);
     double *sum = calloc(count, sizeof *sum), t[3] = { 0 }, variance = 0, chi = 0;
     ck_assert(y && sum);

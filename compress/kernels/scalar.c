@@ -216,7 +216,7 @@ static void quantize(const struct gw_quantizer *q, const gw_f32 *x, size_t count
             uint32_t sign = gw_float_bits(x[at + i]) >> 31;
             uint32_t magnitude = gw_quantize_one(q, x[at + i], gw_scale_at(&q->inverse, at + i),
                                                  q->element + at + i);
-            codes[i] = (uint8_t)(sign << (q->bits - 1) | magnitude);
+            codes[i] = (uint8_t)(sign << q->bits >> 1 | magnitude);
         }
         pack(codes, n, q->bits, out);
         out += (size_t)GW_GROUP / 8 * q->bits;
@@ -225,7 +225,7 @@ static void quantize(const struct gw_quantizer *q, const gw_f32 *x, size_t count
 
 static float code_value(uint8_t code, unsigned bits, float scale)
 {
-    uint32_t top = 1u << (bits - 1);
+    uint32_t top = 1u << bits >> 1;
     float value = scale * (float)(code & (top - 1));
     return gw_bits_float(gw_float_bits(value) ^ (code & top ? 0x80000000u : 0));
 }
