@@ -290,7 +290,7 @@ static const gw_param params[] = {
               .sentence = "one sign bit up, the majority's sign down",                             \
               .paper = "Bernstein et al. 2019, arXiv:1810.05291",                                  \
               .params = params,                                                                    \
-              .traits = GW_SUMMABLE | GW_FIXED_SIZE },                                             \
+              .traits = GW_SUMMABLE | GW_FIXED_SIZE | GW_VOTE },                                   \
     .wire_id = GW_WIRE_VOTE, .open = vote_open, .granule = vote_granule, .bound = vote_bound,      \
     .merged_bound = vote_merged_bound, .encode = vote_encode, .check = vote_check,                 \
     .decode = vote_decode, .decode_add = vote_decode_add, .merge = vote_merge

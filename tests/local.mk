@@ -163,6 +163,14 @@ tests_test_payload_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_test_payload_LDADD = $(units_LIBS)
 TESTS += tests/test_payload
 
+check_PROGRAMS += tests/test_codec_memory
+tests_test_codec_memory_SOURCES = tests/test_codec_memory.c
+tests_test_codec_memory_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_codec_memory_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
+tests_test_codec_memory_LDFLAGS = \
+	-Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=strdup -Wl,--wrap=free
+TESTS += tests/test_codec_memory
+
 check_PROGRAMS += tests/test_qsgd
 tests_test_qsgd_SOURCES = tests/test_qsgd.c tests/samples.h
 tests_test_qsgd_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* SPDX-FileCopyrightText: 2026 the gradwire authors */
+/* Every allocation of opening and running a codec fails once: GW_ENOMEM comes back, nothing leaks,
+ * and a run that failed for it can be repeated. */
+#include <gradwire/codec.h>
+
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+void *__real_malloc(size_t bytes);
+void *__real_calloc(size_t count, size_t bytes);
+char *__real_strdup(const char *text);
+void __real_free(void *p);
+void *__wrap_malloc(size_t bytes);
+void *__wrap_calloc(size_t count, size_t bytes);
+char *__wrap_strdup(const char *text);
+void __wrap_free(void *p);
+
+static long until_failure = -1, failed, alive;
+
+static int fails(void)
+{
+    if (until_failure < 0 || until_failure-- > 0)
+        return 0;
+    failed++;
+    return 1;
+}
+
+static void *counted(void *p)
+{
+    alive += p != NULL;
+    return p;
+}
+
+void *__wrap_malloc(size_t bytes)
+{
+    return fails() ? NULL : counted(__real_malloc(bytes));
+}
+
+void *__wrap_calloc(size_t count, size_t bytes)
+{
+    return fails() ? NULL : counted(__real_calloc(count, bytes));
+}
+
+char *__wrap_strdup(const char *text)
+{
+    return fails() ? NULL : counted(__real_strdup(text));
+}
+
+void __wrap_free(void *p)
+{
+    alive -= p != NULL;
+    __real_free(p);
+}
+
+enum { COUNT = 100 };
+
+static const char *const specs[] = { "clip+momentum+ef+qsgd", "ef+int:bucket=10",
+                                     "momentum+vote:ties=previous", "ef+topk" };
+
+/* Returns 1 once nothing failed any more. */
+static int attempt(const char *spec, long site)
+{
+    static float x[COUNT], out[COUNT];
+    static char payload[4096];
+    const gw_codec_options options = { .nonfinite = GW_NONFINITE_ZERO };
+    size_t written;
+    gw_codec *c = NULL;
+    x[3] = NAN;
+    long before = alive;
+    failed = 0;
+    until_failure = site;
+    gw_status opened = gw_codec_open(&c, spec, COUNT, &options);
+    if (opened) {
+        until_failure = -1;
+        ck_assert_msg(opened == GW_ENOMEM && failed == 1, "%s, site %ld: %s: %s", spec, site,
+                      gw_status_name(opened), gw_codec_error(NULL));
+        ck_assert_msg(alive == before, "%s, site %ld: %ld leaked", spec, site, alive - before);
+        return 0;
+    }
+    gw_status ran = gw_encode(c, x, payload, sizeof payload, &written);
+    until_failure = -1;
+    ck_assert_msg(ran == (failed ? GW_ENOMEM : GW_OK), "%s, site %ld: %s: %s", spec, site,
+                  gw_status_name(ran), gw_codec_error(c));
+    if (ran)
+        ck_assert_int_eq(gw_encode(c, x, payload, sizeof payload, &written), GW_OK);
+    ck_assert_int_eq(gw_decode(c, 0, COUNT, payload, written, out), GW_OK);
+    gw_codec_close(c);
+    ck_assert_msg(alive == before, "%s, site %ld: %ld leaked", spec, site, alive - before);
+    return failed == 0;
+}
+
+START_TEST(every_allocation_may_fail)
+{
+    long site = 0;
+    while (!attempt(specs[_i], site))
+        site++;
+    ck_assert_msg(site >= 6, "%s: only %ld allocations were walked", specs[_i], site);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("codec_memory");
+    TCase *tcase = tcase_create("codec_memory");
+    tcase_add_loop_test(tcase, every_allocation_may_fail, 0, 4);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int bad = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return bad ? EXIT_FAILURE : EXIT_SUCCESS;
+}
