@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* SPDX-FileCopyrightText: 2026 the gradwire authors */
-/* Packed codes with AVX2. A group of 512 is 32 steps of 16 elements; a section of w bits collects
- * 32/w steps in one row of 16 words. Packing walks the steps downwards, so that every step shifts
- * by the constant w; unpacking upwards, for the same reason. The functions with a `bits` argument
- * are inlined once per number of bits, where all section tests are constants. */
+/* Packed codes with AVX2. A group of 512 is 32 steps of 16 elements, two vectors each; a section of
+ * w bits collects 32/w steps in one row of 16 words. All shifts are by constants: packing shifts
+ * codes in from the top of the words, unpacking shifts them out at the bottom. The functions with a
+ * `bits` argument are inlined once per number of bits, where all section tests are constants. */
 #include <immintrin.h>
 
 #include "compress/kernels/avx2.h"
@@ -22,23 +22,23 @@ struct sections { /* by width: 8, 4, 2, 1 */
 
 /* ---- sections ---- */
 
+/* Codes enter at the top and have sunk to their place when the word is full. */
 INLINE void put_section(struct row *row, struct row code, int shift, int width, int step,
                         uint8_t *out)
 {
-    const __m256i mask = _mm256_set1_epi32((1 << width) - 1);
     int per_word = 32 / width;
-    __m256i low = _mm256_and_si256(_mm256_srli_epi32(code.low, shift), mask);
-    __m256i high = _mm256_and_si256(_mm256_srli_epi32(code.high, shift), mask);
-    row->low = _mm256_or_si256(_mm256_slli_epi32(row->low, width), low);
-    row->high = _mm256_or_si256(_mm256_slli_epi32(row->high, width), high);
-    if (step % per_word)
+    __m256i low = _mm256_slli_epi32(_mm256_srli_epi32(code.low, shift), 32 - width);
+    __m256i high = _mm256_slli_epi32(_mm256_srli_epi32(code.high, shift), 32 - width);
+    row->low = _mm256_or_si256(_mm256_srli_epi32(row->low, width), low);
+    row->high = _mm256_or_si256(_mm256_srli_epi32(row->high, width), high);
+    if (step % per_word != per_word - 1)
         return;
     uint8_t *at = out + (size_t)64 * (size_t)(shift + step / per_word);
     _mm256_storeu_si256((__m256i_u *)at, row->low);
     _mm256_storeu_si256((__m256i_u *)(at + 32), row->high);
 }
 
-/* Steps 31 down to 0. */
+/* Steps 0 up to 31. */
 INLINE void put_step(struct sections *s, struct row code, int bits, int step, uint8_t *out)
 {
     if (bits & 8)
@@ -88,7 +88,7 @@ INLINE struct row get_step(struct sections *s, int bits, int step, const uint8_t
 INLINE void pack_group(const uint8_t *codes, int bits, uint8_t *out)
 {
     struct sections s = { 0 };
-    for (int step = STEPS - 1; step >= 0; step--) {
+    for (int step = 0; step < STEPS; step++) {
         __m128i bytes = _mm_loadu_si128((const __m128i_u *)(codes + 16 * step));
         struct row code = { _mm256_cvtepu8_epi32(bytes),
                             _mm256_cvtepu8_epi32(_mm_srli_si128(bytes, 8)) };
@@ -184,13 +184,14 @@ void gw_avx2_unpack(const uint8_t *in, size_t count, unsigned bits, uint8_t *cod
 
 void gw_avx2_pack_signs(const gw_f32 *x, size_t count, uint8_t *out)
 {
+    const __m256i top = _mm256_set1_epi32((int)0x80000000u);
     for (; count >= GW_GROUP; count -= GW_GROUP, x += GW_GROUP, out += GW_GROUP / 8) {
         struct row signs = { _mm256_setzero_si256(), _mm256_setzero_si256() };
-        for (int step = STEPS - 1; step >= 0; step--) {
-            __m256i low = _mm256_srli_epi32(load_bits(x + 16 * step), 31);
-            __m256i high = _mm256_srli_epi32(load_bits(x + 16 * step + 8), 31);
-            signs.low = _mm256_or_si256(_mm256_add_epi32(signs.low, signs.low), low);
-            signs.high = _mm256_or_si256(_mm256_add_epi32(signs.high, signs.high), high);
+        for (int step = 0; step < STEPS; step++) {
+            __m256i low = _mm256_and_si256(load_bits(x + 16 * step), top);
+            __m256i high = _mm256_and_si256(load_bits(x + 16 * step + 8), top);
+            signs.low = _mm256_or_si256(_mm256_srli_epi32(signs.low, 1), low);
+            signs.high = _mm256_or_si256(_mm256_srli_epi32(signs.high, 1), high);
         }
         _mm256_storeu_si256((__m256i_u *)out, signs.low);
         _mm256_storeu_si256((__m256i_u *)(out + 32), signs.high);
@@ -304,23 +305,23 @@ INLINE void quantize_group(const struct gw_quantizer *q, const gw_f32 *x, size_t
     const __m256 levels = _mm256_set1_ps(q->levels);
     const __m256i low_half = _mm256_set1_epi32(0xffff);
     struct sections s = { 0 };
-    for (int step = STEPS - 2; step >= 0; step -= 2) {
+    for (int step = 0; step < STEPS; step += 2) {
         size_t i = at + (size_t)step * 16;
         struct row r = { _mm256_setzero_si256(), _mm256_setzero_si256() };
         if (!nearest)
             r = random_row(q->key, q->element + i);
-        __m256 inverse = row_scale(&q->inverse, i + 16);
-        struct row code = {
-            eight_codes(x + i + 16, inverse, levels, _mm256_srli_epi32(r.low, 16), bits, nearest),
-            eight_codes(x + i + 24, inverse, levels, _mm256_srli_epi32(r.high, 16), bits, nearest)
-        };
-        put_step(&s, code, bits, step + 1, out);
-        inverse = row_scale(&q->inverse, i);
-        code.low =
-            eight_codes(x + i, inverse, levels, _mm256_and_si256(r.low, low_half), bits, nearest);
-        code.high = eight_codes(x + i + 8, inverse, levels, _mm256_and_si256(r.high, low_half),
-                                bits, nearest);
+        __m256 inverse = row_scale(&q->inverse, i);
+        struct row code = { eight_codes(x + i, inverse, levels, _mm256_and_si256(r.low, low_half),
+                                        bits, nearest),
+                            eight_codes(x + i + 8, inverse, levels,
+                                        _mm256_and_si256(r.high, low_half), bits, nearest) };
         put_step(&s, code, bits, step, out);
+        inverse = row_scale(&q->inverse, i + 16);
+        code.low =
+            eight_codes(x + i + 16, inverse, levels, _mm256_srli_epi32(r.low, 16), bits, nearest);
+        code.high =
+            eight_codes(x + i + 24, inverse, levels, _mm256_srli_epi32(r.high, 16), bits, nearest);
+        put_step(&s, code, bits, step + 1, out);
     }
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* SPDX-FileCopyrightText: 2026 the gradwire authors */
 /* Packed codes with AVX-512. A group of 512 is 32 steps of 16 elements, one vector each; a section
- * of w bits collects 32/w steps in one row of 16 words. Packing walks the steps downwards, so that
- * every step shifts by the constant w; unpacking upwards, for the same reason. The functions with a
+ * of w bits collects 32/w steps in one row of 16 words. All shifts are by constants: packing shifts
+ * codes in from the top of the words, unpacking shifts them out at the bottom. The functions with a
  * `bits` argument are inlined once per number of bits, where all section tests are constants. */
 #include <immintrin.h>
 
@@ -18,17 +18,18 @@ struct sections {
 
 /* ---- sections ---- */
 
+/* A code enters at the top and has sunk to its place when the word is full. */
 INLINE void put_section(__m512i *row, __m512i code, int shift, int width, int step, uint8_t *out)
 {
     int per_word = 32 / width;
-    __m512i part = _mm512_and_si512(_mm512_srli_epi32(code, (unsigned)shift),
-                                    _mm512_set1_epi32((1 << width) - 1));
-    *row = _mm512_or_si512(_mm512_slli_epi32(*row, (unsigned)width), part);
-    if (step % per_word == 0)
+    __m512i part =
+        _mm512_slli_epi32(_mm512_srli_epi32(code, (unsigned)shift), (unsigned)(32 - width));
+    *row = _mm512_or_si512(_mm512_srli_epi32(*row, (unsigned)width), part);
+    if (step % per_word == per_word - 1)
         _mm512_storeu_si512(out + (size_t)64 * (size_t)(shift + step / per_word), *row);
 }
 
-/* Steps 31 down to 0. */
+/* Steps 0 up to 31. */
 INLINE void put_step(struct sections *s, __m512i code, int bits, int step, uint8_t *out)
 {
     if (bits & 8)
@@ -71,7 +72,7 @@ INLINE __m512i get_step(struct sections *s, int bits, int step, const uint8_t *i
 INLINE void pack_group(const uint8_t *codes, int bits, uint8_t *out)
 {
     struct sections s = { 0 };
-    for (int step = STEPS - 1; step >= 0; step--) {
+    for (int step = 0; step < STEPS; step++) {
         __m128i bytes = _mm_loadu_si128((const __m128i_u *)(codes + 16 * step));
         put_step(&s, _mm512_cvtepu8_epi32(bytes), bits, step, out);
     }
@@ -161,11 +162,12 @@ void gw_avx512_unpack(const uint8_t *in, size_t count, unsigned bits, uint8_t *c
 
 void gw_avx512_pack_signs(const gw_f32 *x, size_t count, uint8_t *out)
 {
+    const __m512i top = _mm512_set1_epi32((int)0x80000000u);
     for (; count >= GW_GROUP; count -= GW_GROUP, x += GW_GROUP, out += GW_GROUP / 8) {
         __m512i signs = _mm512_setzero_si512();
-        for (int step = STEPS - 1; step >= 0; step--)
-            signs = _mm512_or_si512(_mm512_add_epi32(signs, signs),
-                                    _mm512_srli_epi32(load_bits(x + 16 * step), 31));
+        for (int step = 0; step < STEPS; step++)
+            signs = _mm512_or_si512(_mm512_srli_epi32(signs, 1),
+                                    _mm512_and_si512(load_bits(x + 16 * step), top));
         _mm512_storeu_si512(out, signs);
     }
     gw_kernels_scalar.pack_signs(x, count, out);
@@ -263,15 +265,15 @@ INLINE void quantize_group(const struct gw_quantizer *q, const gw_f32 *x, size_t
     const __m512 levels = _mm512_set1_ps(q->levels);
     const __m512i low_half = _mm512_set1_epi32(0xffff);
     struct sections s = { 0 };
-    for (int step = STEPS - 2; step >= 0; step -= 2) {
+    for (int step = 0; step < STEPS; step += 2) {
         size_t i = at + (size_t)step * 16;
         __m512i random = nearest ? low_half : random_row(q->key, q->element + i);
-        __m512i code = row_codes(x + i + 16, row_scale(&q->inverse, i + 16), levels,
-                                 _mm512_srli_epi32(random, 16), bits, nearest);
-        put_step(&s, code, bits, step + 1, out);
-        code = row_codes(x + i, row_scale(&q->inverse, i), levels,
-                         _mm512_and_si512(random, low_half), bits, nearest);
+        __m512i code = row_codes(x + i, row_scale(&q->inverse, i), levels,
+                                 _mm512_and_si512(random, low_half), bits, nearest);
         put_step(&s, code, bits, step, out);
+        code = row_codes(x + i + 16, row_scale(&q->inverse, i + 16), levels,
+                         _mm512_srli_epi32(random, 16), bits, nearest);
+        put_step(&s, code, bits, step + 1, out);
     }
 }
 
