@@ -377,7 +377,7 @@ static void rescale_body(gw_comm *comm, void *context)
     float x[STATE_COUNT];
     gw_plan *plan;
     gw_options options = { .codec = "ef+sign" };
-    gw_stats before, after;
+    gw_stats before = { 0 }, after = { 0 };
     expect(!gw_plan_allreduce(&plan, comm, STATE_COUNT, GW_F32, GW_MEAN, &options), "plan");
     run_once(plan, x, gw_comm_rank(comm), 0);
     expect(!gw_plan_stats(plan, &before) && before.error_norm > 0, "error norm %g",

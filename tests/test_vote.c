@@ -86,7 +86,7 @@ START_TEST(coins_are_fair_and_belong_to_elements)
 {
     enum { LONG = 20000 };
     static const size_t cuts[] = { 0, 13, 1037, 1549, 7000, 7001, LONG };
-    float *x = malloc(LONG * sizeof *x), *whole = malloc(LONG * sizeof *x);
+    float *x = malloc(LONG * sizeof *x), *whole = calloc(LONG, sizeof *x);
     float *part = malloc(LONG * sizeof *x);
     ck_assert(x && whole && part);
     gw_codec *c = unit_open("vote", LONG, 0, 2);

@@ -155,8 +155,10 @@ static void read_hidden(tr_options *options, const char *list, struct argp_state
 static void read_rule(tr_options *options, char *text, struct argp_state *state)
 {
     char *equals = strchr(text, '=');
-    if (!equals || equals == text || !equals[1])
+    if (!equals || equals == text || !equals[1]) {
         argp_error(state, "--rule is GLOB=SPEC, not \"%s\"", text);
+        return;
+    }
     if (options->rules_count == OPTIONS_RULES_MAX)
         argp_error(state, "--rule may be given at most %d times", OPTIONS_RULES_MAX);
     *equals = '\0';
