@@ -103,6 +103,20 @@ for name in $(complete_words bench --codec '') direct local GRADWIRE_SEED; do
 done
 expect 0 info raw
 [ "$(grep -c '^  [a-z]' "$scratch/out")" -eq 1 ] || wrong "info raw shows more than raw"
+while read -r trait; do
+    grep -q "{ $trait, " "$srcdir/tools/info.c" || wrong "info has no words for $trait"
+done < <(sed -n '/enum gw_codec_traits/,/}/s/^ *\(GW_[A-Z_]*\) = .*/\1/p' \
+    "$srcdir/include/gradwire/info.h")
+expect 0 info --man
+for name in $(complete_words bench --codec ''); do
+    grep -qE "^\.SS .fB$name\+?.fR\$" "$scratch/out" || wrong "the page of codecs lacks $name"
+done
+if command -v man >/dev/null; then
+    for page in "$srcdir"/doc/man/*.1 "$scratch/out"; do
+        MANWIDTH=100 man -l --warnings "$page" 2>"$scratch/err" >/dev/null
+        [ ! -s "$scratch/err" ] || wrong "man finds in $page: $(cat "$scratch/err")"
+    done
+fi
 expect 1 info nothing
 expect 1 info raw raw
 GRADWIRE_SED=1 expect 1 info
@@ -129,6 +143,8 @@ expect 1 bench --codec nothing:bits=3
 grep -q nothing "$scratch/err" || wrong "bench does not name the codec that there is not"
 expect 1 bench -b 4K -e 4K --json /nowhere/x
 expect 1 bench argument
+expect 1 info --man raw
+OMPI_COMM_WORLD_SIZE=2 expect 1 bench --ranks 2
 
 # The rows of bench.
 keys=$(sed -n '/^\.SH OUTPUT/,/^nmse, cosine/p' "$srcdir/doc/man/gradwire-bench.1" |

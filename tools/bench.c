@@ -115,12 +115,21 @@ int bench_run(const struct bench_options *options, const struct bench_input *inp
     return written ? written : bench.status;
 }
 
+/* Each process of an MPI job would run all ranks. */
+static int is_doubled(const struct bench_options *options)
+{
+    int doubled = options->ranks && getenv("OMPI_COMM_WORLD_SIZE");
+    if (doubled)
+        tool_complain("bench", "--ranks is for one process, not for use under mpirun");
+    return doubled;
+}
+
 int tool_bench(int argc, char **argv)
 {
     struct bench_options options;
     struct bench_input *input = NULL;
     int status = TOOL_BAD_USE;
-    if (!bench_options_parse(&options, argc, argv)) {
+    if (!bench_options_parse(&options, argc, argv) && !is_doubled(&options)) {
         char error[512];
         const char *seed = getenv("GRADWIRE_SEED");
         input = bench_input_open(options.dist, seed ? strtoull(seed, NULL, 10) : 1, error,

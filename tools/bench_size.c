@@ -143,7 +143,9 @@ static int run_timed(struct field *field, struct bench *bench, size_t count)
 {
     int runs = bench->options->runs;
     for (int k = 0; k < runs; k++) {
-        for (size_t i = 0; i < field->count; i++) {
+        for (size_t j = 0; j < field->count; j++) {
+            /* Another one begins each round, so that none always follows the same one. */
+            size_t i = (j + (size_t)k) % field->count;
             struct contender *c = &field->contenders[i];
             if (!c->plan)
                 continue;

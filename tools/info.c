@@ -9,21 +9,22 @@
 
 #include "tools/tool.h"
 
-enum { KEY_JSON = 256 };
+enum { KEY_JSON = 256, KEY_MAN };
 
 struct request {
-    int json;
+    int json, man;
     const char *name; /* NULL: everything */
 };
 
 const struct info_trait info_traits[] = {
-    { GW_UNBIASED, "unbiased" },
-    { GW_SUMMABLE, "summable" },
-    { GW_WANTS_EF, "wants ef+" },
-    { GW_FIXED_SIZE, "fixed size" },
-    { GW_WRAPPER, "wrapper" },
-    { GW_ANY_TYPE, "any type" },
-    { 0, NULL },
+    { GW_UNBIASED, "unbiased", "the expectation of what is decoded is what was encoded" },
+    { GW_SUMMABLE, "summable", "payloads merge as they are, without decoding" },
+    { GW_VOTE, "vote", "they merge to a vote, not to a sum" },
+    { GW_WANTS_EF, "wants ef+", "biased: should stand under error feedback, as in ef+sign" },
+    { GW_FIXED_SIZE, "fixed size", "bytes of a payload depend on the number of elements alone" },
+    { GW_WRAPPER, "wrapper", "stands in front of another codec, joined by +" },
+    { GW_ANY_TYPE, "any type", "takes every element type and operation, not only f32 sums" },
+    { 0, NULL, NULL },
 };
 
 const char *info_kind_name(gw_param_kind kind)
@@ -35,8 +36,7 @@ const char *info_kind_name(gw_param_kind kind)
     return (size_t)kind < sizeof names / sizeof names[0] ? names[kind] : "unknown";
 }
 
-/* "2 .. 8 bits", "max|l2". */
-static void describe_range(char *text, size_t capacity, const gw_param *param)
+void info_describe_range(char *text, size_t capacity, const gw_param *param)
 {
     const char *kind = info_kind_name(param->kind);
     if (param->kind == GW_PARAM_NAME)
@@ -52,7 +52,7 @@ static void print_params(const gw_param *params)
 {
     for (; params && params->key; params++) {
         char range[128];
-        describe_range(range, sizeof range, params);
+        info_describe_range(range, sizeof range, params);
         printf("      %-10s %s; %s\n", params->key, params->sentence, range);
         if (*params->standard)
             printf("      %-10s default %s\n", "", params->standard);
@@ -176,6 +176,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_JSON:
         request->json = 1;
         return 0;
+    case KEY_MAN:
+        request->man = 1;
+        return 0;
+    case ARGP_KEY_END:
+        if (request->man && (request->json || request->name))
+            argp_error(state, "--man goes with nothing else");
+        return 0;
     case ARGP_KEY_ARG:
         if (request->name)
             argp_error(state, "unexpected argument %s", arg);
@@ -211,7 +218,9 @@ static int known(const char *name)
 int tool_info(int argc, char **argv)
 {
     static const struct argp_option flags[] = {
-        { "json", KEY_JSON, NULL, 0, "one JSON object instead of text", 0 }, { 0 }
+        { "json", KEY_JSON, NULL, 0, "one JSON object instead of text", 0 },
+        { "man", KEY_MAN, NULL, 0, "the manual page of the codecs, as roff", 0 },
+        { 0 }
     };
     static const struct argp argp = {
         .options = flags,
@@ -233,6 +242,8 @@ int tool_info(int argc, char **argv)
     int failed = 0;
     if (request.json)
         failed = info_print_json(request.name);
+    else if (request.man)
+        info_print_man();
     else
         print_text(request.name);
     if (failed || fflush(stdout) != 0 || ferror(stdout)) {

@@ -8,12 +8,18 @@
 
 struct info_trait {
     unsigned bit;
-    const char *name;
+    const char *name, *sentence;
 };
 
 extern const struct info_trait info_traits[]; /* ends with a row whose bit is 0 */
 
 const char *info_kind_name(gw_param_kind kind);
+
+/* "integer 1 .. 8 bits", "max|l2". */
+void info_describe_range(char *text, size_t capacity, const gw_param *param);
+
+/* The page gradwire-codecs(7), which is made from the same tables, on standard output. */
+void info_print_man(void);
 
 /* Rows named `name`, or all if it is NULL, as JSON on standard output. 0, or -1. */
 int info_print_json(const char *name);

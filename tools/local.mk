@@ -5,7 +5,7 @@ if WITH_TOOLS
 bin_PROGRAMS += gradwire
 gradwire_SOURCES = \
 	tools/gradwire.c tools/tool.h \
-	tools/info.c tools/info_json.c tools/info.h \
+	tools/info.c tools/info_json.c tools/info_man.c tools/info.h \
 	tools/bench.c tools/bench.h \
 	tools/bench_check.c \
 	tools/bench_input.c tools/bench_input.h \
@@ -21,6 +21,14 @@ dist_man_MANS += \
 	doc/man/gradwire.1 \
 	doc/man/gradwire-info.1 \
 	doc/man/gradwire-bench.1
+
+# Made by the program from the library's own tables; a program for another machine cannot run here.
+if !CROSS_COMPILING
+nodist_man_MANS = doc/man/gradwire-codecs.7
+CLEANFILES += doc/man/gradwire-codecs.7
+doc/man/gradwire-codecs.7: gradwire$(EXEEXT)
+	$(AM_V_GEN)$(MKDIR_P) doc/man && ./gradwire$(EXEEXT) info --man >$@.part && mv $@.part $@
+endif
 
 bashcompletiondir = $(datadir)/bash-completion/completions
 bashcompletion_DATA = tools/gradwire
