@@ -348,7 +348,7 @@ static void check_spread(gw_comm *comm, const char *spec, size_t count, double s
     *digests = chain_digest(*digests, out, sizeof *out * all);
     fill_input(x, count, root);
     s = gw_broadcast(comm, me == root ? x : NULL, out, count, GW_F32,
-                     &(gw_options){ .codec = spec, .root = root });
+                     &(gw_options){ .codec = spec, .algorithm = "tree", .root = root });
     expect(s == GW_OK, "broadcast %s: %s", spec, gw_comm_error(comm));
     for (size_t i = 0; !s && i < count; i++)
         if (!expect(fabs((double)out[i] - (double)x[i]) <= slack,

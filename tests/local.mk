@@ -7,11 +7,16 @@ AM_TESTS_ENVIRONMENT = \
 	CC='$(CC)'; export CC; MAKE='$(MAKE)'; export MAKE; \
 	SANITIZE='$(filter -fsanitize% -fno-sanitize%,$(CFLAGS))'; export SANITIZE;
 lints = \
+	tests/lint_codecs.sh \
 	tests/lint_exports.sh \
 	tests/lint_includes.sh \
+	tests/lint_readme.sh \
 	tests/lint_style.sh \
 	tests/lint_lints.sh
 TESTS += $(lints) tests/consumer.sh
+check_PROGRAMS += tests/rows
+tests_rows_SOURCES = tests/rows.c
+tests_rows_LDADD = libgradwire.la
 EXTRA_DIST += tests/consumer.sh tests/consumer/consumer.c tests/consumer/headers.cc
 EXTRA_DIST += tests/test_mpi_collectives.sh
 EXTRA_DIST += $(lints) tests/exports.txt tests/lsan.supp
