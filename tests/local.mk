@@ -217,6 +217,12 @@ tests_test_golden_SOURCES = tests/test_golden.c
 tests_test_golden_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_test_golden_LDADD = $(units_LIBS)
 TESTS += tests/test_golden
+
+check_PROGRAMS += tests/test_terngrad
+tests_test_terngrad_SOURCES = tests/test_terngrad.c tests/samples.h
+tests_test_terngrad_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_terngrad_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_terngrad
 endif
 
 if !FUZZ
