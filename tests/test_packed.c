@@ -200,6 +200,7 @@ START_TEST(kernel_sets)
         memcpy(sums[k], x, sizeof sums[k]);
         ck_assert_int_eq(gw_decode_add(codec, 0, N, payloads[k], bytes[k], .7f, sums[k]), GW_OK);
         gw_codec_close(codec);
+        ck_assert_ptr_nonnull(payloads[0]);
         ck_assert_uint_eq(bytes[k], bytes[0]);
         ck_assert_mem_eq(payloads[k], payloads[0], bytes[0]);
         ck_assert_mem_eq(sums[k], sums[0], sizeof sums[0]);
