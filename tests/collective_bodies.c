@@ -85,7 +85,7 @@ static int owner_of(const gw_plan *plan, size_t element)
 
 static float ordered_sum(const gw_plan *plan, const float *x, size_t count, size_t i, int n)
 {
-    float terms[64], sum;
+    float terms[64] = { 0 }, sum;
     for (int r = 0; r < n; r++)
         terms[r] = x[(size_t)r * count + i];
     if (strcmp(gw_plan_algorithm(plan), "doubling") == 0)

@@ -71,7 +71,7 @@ static int print_digests(int n)
 int main(int argc, char **argv)
 {
     if (argc == 2)
-        return print_digests(atoi(argv[1]));
+        return print_digests((int)strtol(argv[1], NULL, 10));
     Suite *suite = suite_create("collectives");
     TCase *matrix = tcase_create("matrix"), *others = tcase_create("others");
     tcase_set_timeout(matrix, 300);
