@@ -166,29 +166,62 @@ static int64_t get_code(const uint8_t *at, size_t code_bytes)
     return code_bytes == 2 ? (int16_t)gw_get_u16(at) : (int32_t)gw_get_u32(at);
 }
 
-/* Shifted to be positive, so that truncation is floor; a NaN becomes the lowest code. */
-static int64_t round_code(double v, double offset, int64_t limit)
+/* One wide code, rounded and clipped; a NaN becomes the lowest. */
+static int64_t round_code(const struct gw_codec *c, double v, uint64_t element)
 {
-    double shifted = v + offset + (double)limit;
-    if (!(shifted >= 0))
-        return -limit;
-    return shifted >= 2 * (double)limit ? limit : (int64_t)shifted - limit;
+    const struct ints *own = c->own;
+    double limit = (double)own->limit;
+    if (!(v > -limit))
+        return -own->limit;
+    if (v >= limit)
+        return own->limit;
+    if (c->values.number[ROUNDING] != 0)
+        return __builtin_lrint(v);
+    /* Shifted to be positive, so that truncation is floor. */
+    double u = ((double)gw_random_u16(c->key, element) + 0.5) / 65536;
+    return (int64_t)(v + u + limit) - own->limit;
 }
 
-static void put_run(const struct gw_codec *c, size_t first, size_t count, float step, uint8_t *out)
+static void put_wide(const struct gw_codec *c, size_t first, size_t count, float step, uint8_t *out)
 {
     const struct ints *own = c->own;
     const gw_f32 *x = c->input + first;
     double inverse = step > 0 ? 1 / (double)step : 0;
-    int nearest = c->values.number[ROUNDING] != 0;
-    for (size_t i = 0; i < count; i++, out += own->code_bytes) {
-        double offset = 0.5;
-        if (!nearest) {
-            uint32_t u = gw_random_u16(c->key, c->site.first + first + i);
-            offset = ((double)u + 0.5) / 65536;
+    for (size_t i = 0; i < count; i++, out += own->code_bytes)
+        put_code(out, own->code_bytes,
+                 round_code(c, (double)x[i] * inverse, c->site.first + first + i));
+}
+
+/* Bytes through the kernel of the packed codecs: sign and magnitude, then two's complement. */
+static void put_bytes(const struct gw_codec *c, size_t first, size_t count, float step,
+                      uint8_t *out)
+{
+    const struct ints *own = c->own;
+    uint8_t inverse[4], packed[GW_GROUP], codes[GW_GROUP];
+    gw_put_f32(inverse, step > 0 ? 1 / step : 0);
+    for (size_t at = 0; at < count; at += GW_GROUP) {
+        size_t n = gw_min_size(GW_GROUP, count - at);
+        const struct gw_quantizer q = { .inverse = { inverse, 0, GW_WHOLE },
+                                        .levels = (float)own->limit,
+                                        .bits = 8,
+                                        .nearest = c->values.number[ROUNDING] != 0,
+                                        .key = c->key,
+                                        .element = c->site.first + first + at };
+        c->kernels->quantize(&q, c->input + first + at, n, packed);
+        c->kernels->unpack(packed, n, 8, codes);
+        for (size_t i = 0; i < n; i++) {
+            unsigned sign = codes[i] >> 7, magnitude = codes[i] & 127u;
+            out[at + i] = (uint8_t)((magnitude ^ (0u - sign)) + sign);
         }
-        put_code(out, own->code_bytes, round_code((double)x[i] * inverse, offset, own->limit));
     }
+}
+
+static void put_run(const struct gw_codec *c, size_t first, size_t count, float step, uint8_t *out)
+{
+    if (((const struct ints *)c->own)->code_bytes == 1)
+        put_bytes(c, first, count, step, out);
+    else
+        put_wide(c, first, count, step, out);
 }
 
 static gw_status int_encode(struct gw_codec *c, size_t first, size_t count, uint8_t *body,
@@ -267,22 +300,39 @@ static void int_decode(const struct gw_codec *c, size_t first, size_t count, str
     }
 }
 
+/* Sums of all codes of two words at once: without their top bits, so that nothing carries into the
+ * neighbour, and those by xor. */
+static uint64_t add_codes(uint64_t a, uint64_t b, uint64_t tops)
+{
+    return ((a & ~tops) + (b & ~tops)) ^ ((a ^ b) & tops);
+}
+
+static void add_body(uint8_t *sum, const uint8_t *codes, size_t bytes, uint64_t tops)
+{
+    size_t at = 0;
+    for (; at + 8 <= bytes; at += 8)
+        gw_put_u64(sum + at, add_codes(gw_get_u64(sum + at), gw_get_u64(codes + at), tops));
+    uint8_t a[8] = { 0 }, b[8] = { 0 };
+    memcpy(a, sum + at, bytes - at);
+    memcpy(b, codes + at, bytes - at);
+    gw_put_u64(a, add_codes(gw_get_u64(a), gw_get_u64(b), tops));
+    memcpy(sum + at, a, bytes - at);
+}
+
 /* Checked codes of at most `ranks` bodies cannot overflow. */
 static void int_merge(struct gw_codec *c, size_t first, size_t count, const struct gw_body *bodies,
                       int n, uint8_t *body, size_t *written)
 {
+    static const uint64_t tops[5] = { 0, 0x8080808080808080u, 0x8000800080008000u, 0,
+                                      0x8000000080000000u };
     const struct ints *own = c->own;
     size_t head = touched(own, first, count) * sizeof(float);
     *written = int_bound(c, first, count);
     if (count == 0)
         return;
     memcpy(body, bodies[0].bytes, *written);
-    for (int r = 1; r < n; r++) {
-        for (size_t at = head; at < *written; at += own->code_bytes)
-            put_code(body + at, own->code_bytes,
-                     get_code(body + at, own->code_bytes) +
-                         get_code(bodies[r].bytes + at, own->code_bytes));
-    }
+    for (int r = 1; r < n; r++)
+        add_body(body + head, bodies[r].bytes + head, *written - head, tops[own->code_bytes]);
 }
 
 /* Where this rank's maximum is the agreed one: that element is exact, and d - 1 others at fraction

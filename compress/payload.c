@@ -229,8 +229,8 @@ size_t gw_payload_abort(void *payload, size_t capacity, gw_status status, const 
     if (capacity < GW_HEADER_BYTES + STATUS_BYTES)
         return 0;
     uint8_t *body = (uint8_t *)payload + GW_HEADER_BYTES;
-    size_t length = gw_min_size(strlen(words), GW_ERROR_TEXT - 1);
-    length = gw_min_size(length, capacity - GW_HEADER_BYTES - STATUS_BYTES);
+    size_t most = gw_min_size(GW_ERROR_TEXT - 1, capacity - GW_HEADER_BYTES - STATUS_BYTES);
+    size_t length = strnlen(words, most);
     gw_put_u32(body, (uint32_t)status);
     memcpy(body + STATUS_BYTES, words, length);
     gw_payload_seal(payload, GW_WIRE_NONE, GW_PAYLOAD_ABORT, 0, STATUS_BYTES + length);
