@@ -20,7 +20,7 @@
 
 typedef struct network_layer {
     gw_plan *plan;
-    char name[16];
+    char name[24];
     float gradient[SIDE * SIDE];
 } network_layer;
 

@@ -61,27 +61,29 @@ int exchange_sums(tr_trainer *trainer, double *values, size_t count)
     return EXIT_GOOD;
 }
 
-/* Every rank's number, in rank order; the caller frees it. */
-static int gather(tr_trainer *trainer, uint64_t value, uint64_t **out)
+/* Every rank's number, in rank order; the caller frees it. NULL and *code on failure. */
+static uint64_t *gather(tr_trainer *trainer, uint64_t value, int *code)
 {
     size_t ranks = (size_t)trainer->ranks;
     uint64_t *all = malloc(ranks * sizeof *all);
-    if (!all)
-        return report_error(EXIT_COMM, "no memory for %zu numbers", ranks);
+    if (!all) {
+        *code = report_error(EXIT_COMM, "no memory for %zu numbers", ranks);
+        return NULL;
+    }
     gw_status status = gw_allgather(trainer->comm, &value, all, 2, GW_I32, &exact);
     if (status != GW_OK) {
+        *code = report_status(status, "comparing ranks", gw_comm_error(trainer->comm));
         free(all);
-        return report_status(status, "comparing ranks", gw_comm_error(trainer->comm));
+        return NULL;
     }
-    *out = all;
-    return EXIT_GOOD;
+    return all;
 }
 
 int exchange_least(tr_trainer *trainer, uint64_t value, uint64_t *least)
 {
-    uint64_t *all;
-    int code = gather(trainer, value, &all);
-    if (code != EXIT_GOOD)
+    int code = EXIT_GOOD;
+    uint64_t *all = gather(trainer, value, &code);
+    if (!all)
         return code;
     *least = all[0];
     for (int r = 1; r < trainer->ranks; r++)
@@ -93,12 +95,12 @@ int exchange_least(tr_trainer *trainer, uint64_t value, uint64_t *least)
 
 int exchange_digest(tr_trainer *trainer, uint64_t *digest)
 {
-    uint64_t *all;
     const tr_model *model = &trainer->model;
     uint64_t mine =
         digest_bytes(DIGEST_START, model->parameters, model->parameters_count * sizeof(float));
-    int code = gather(trainer, mine, &all);
-    if (code != EXIT_GOOD)
+    int code = EXIT_GOOD;
+    uint64_t *all = gather(trainer, mine, &code);
+    if (!all)
         return code;
     for (int r = 1; r < trainer->ranks && code == EXIT_GOOD; r++)
         if (all[r] != all[0])

@@ -14,7 +14,7 @@ double progress_seconds(const tr_progress *progress)
     return progress->compute_s + progress->exchange_s + progress->update_s;
 }
 
-int report_error(int code, const char *format, ...)
+void report_words_of_error(const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -24,7 +24,6 @@ int report_error(int code, const char *format, ...)
     fputc('\n', stderr);
     funlockfile(stderr);
     va_end(arguments);
-    return code;
 }
 
 int report_status(gw_status status, const char *doing, const char *words)

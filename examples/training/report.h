@@ -32,8 +32,9 @@ typedef struct tr_result {
     int resumed;
 } tr_result;
 
-/* Say on stderr what is wrong; returns `code`. */
-int report_error(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Say on stderr what is wrong; the value is `code`, in sight of compilers and analyzers. */
+#define report_error(code, ...) (report_words_of_error(__VA_ARGS__), (code))
+void report_words_of_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* The exit status that fits a status of the library, after saying `doing` and the words. */
 int report_status(gw_status status, const char *doing, const char *words);

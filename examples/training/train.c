@@ -211,16 +211,21 @@ int main(int argc, char **argv)
         code = open_comm(&trainer);
     if (code == EXIT_GOOD)
         code = exchange_open(&trainer);
-    if (code == EXIT_GOOD && options.resume)
+    /* Up to here ranks fail together. A rank that fails alone, over a file of its own, leaves
+     * without a word, so that mpirun ends the job: closing the comm would wait for the others. */
+    int together = code != EXIT_COMM;
+    if (code == EXIT_GOOD && options.resume) {
         code = resume_load(&trainer);
-    if (code == EXIT_GOOD)
+        together = code == EXIT_GOOD;
+    }
+    if (code == EXIT_GOOD) {
         code = train(&trainer);
+        together = code == EXIT_GOOD || code == EXIT_WRONG;
+    }
     if (code == EXIT_GOOD)
         code = report(&trainer);
     gw_plan_close(trainer.plan);
-    /* After an error other ranks may still wait for this one: leaving without a word to them lets
-     * mpirun end the job, where closing would wait for them. */
-    if (code == EXIT_GOOD || code == EXIT_WRONG)
+    if (together && code != EXIT_COMM)
         gw_comm_close(trainer.comm);
     close_local(&trainer);
     return code;
