@@ -7,6 +7,7 @@
  *     bench_ranks.c    one rank per process, or per thread
  *     bench.c          one rank: all sizes
  *     bench_size.c     one size: plans, runs interleaved, one row per codec
+ *     bench_mpi.c      the baseline: MPI_Allreduce
  *     bench_check.c    results against a double sum and against other ranks
  *     bench_report.c   rows to text and JSON
  *     bench_units.c    arithmetic */
@@ -86,6 +87,9 @@ int bench_fail(const struct bench *bench, gw_status status, const char *what, co
 
 /* Elementwise sum or max over ranks, in place. An exit status. */
 int bench_reduce(struct bench *bench, double *values, size_t count, gw_operation operation);
+
+/* ---- bench_mpi.c: sum in to out by MPI_Allreduce itself; 0 if it failed or is not there */
+int bench_mpi_allreduce(const struct bench *bench, size_t count);
 
 /* Make the plan of the op that is measured. */
 gw_status bench_plan(gw_plan **plan, struct bench *bench, size_t count, const gw_options *options);

@@ -8,14 +8,15 @@ gradwire_SOURCES = \
 	tools/info.c tools/info_json.c tools/info_man.c tools/info.h \
 	tools/bench.c tools/bench.h \
 	tools/bench_check.c \
+	tools/bench_mpi.c \
 	tools/bench_input.c tools/bench_input.h \
 	tools/bench_options.c \
 	tools/bench_ranks.c \
 	tools/bench_report.c \
 	tools/bench_size.c \
 	tools/bench_units.c tools/bench_units.h
-gradwire_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
-gradwire_LDADD = libgradwire.la $(JANSSON_LIBS)
+gradwire_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(MPI_CFLAGS)
+gradwire_LDADD = libgradwire.la $(JANSSON_LIBS) $(MPI_LIBS)
 
 dist_man_MANS += \
 	doc/man/gradwire.1 \
