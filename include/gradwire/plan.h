@@ -64,7 +64,7 @@ typedef struct gw_options {
     const gw_rule *rules;  /* codec by tensor name; `codec` is for those that none matches */
     size_t rules_count;
     uint64_t seed;      /* default GRADWIRE_SEED, else 1 */
-    double timeout_s;   /* limit of each run; default that of the comm */
+    double timeout_s;   /* a run without any progress for this long fails; default: comm's */
     size_t piece_count; /* elements per piece of a block; default chosen */
     gw_nonfinite nonfinite;
     int root;         /* broadcast */
@@ -90,7 +90,8 @@ GW_API GW_MUST_CHECK gw_status gw_reduce_scatter(gw_comm *comm, const void *in, 
                                                  const gw_options *options);
 
 /* Rank r's `count` elements go to position r * count of everyone's `out` (size * count elements).
- * Under a lossy codec all ranks, the sender too, get the decoded values. */
+ * Under a lossy codec all ranks, the sender too, get the decoded values. Codecs that merge payloads
+ * (vote, int, randomk, terngrad) are for sums and GW_ENOTSUP here. */
 GW_API GW_MUST_CHECK gw_status gw_allgather(gw_comm *comm, const void *in, void *out, size_t count,
                                             gw_type type, const gw_options *options);
 
