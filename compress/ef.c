@@ -9,11 +9,8 @@
  * bound; C(p) / (1 + w) contracts, and is sent as C(p / (1 + w)).
  *
  * Seide et al. 2014; Stich et al. 2018; Karimireddy et al. 2019. */
-#include "compress/kernels/table.h"
+#include "compress/bucket.h"
 #include "compress/rows.h"
-
-#include <float.h>
-#include <math.h>
 
 struct ef {
     int fused;
@@ -41,26 +38,12 @@ static size_t ef_state_count(const struct gw_codec *c)
     return c->site.count;
 }
 
-/* next = input + state. A sum beyond the largest float becomes the largest float: its excess could
- * not be sent either. */
-static void add_residual(struct gw_codec *c, size_t first, size_t count)
-{
-    gw_f32 *out = c->next + first;
-    size_t at = 0;
-    c->kernels->add_to(out, c->input + first, c->state + first, count);
-    if (c->site.nonfinite == GW_NONFINITE_PASS || !c->kernels->count_nonfinite(out, count, &at))
-        return;
-    for (size_t i = at; i < count; i++)
-        if (!gw_is_finite(out[i]))
-            out[i] = copysignf(FLT_MAX, out[i]);
-}
-
 static gw_status ef_prepare(struct gw_codec *c, struct gw_error *error)
 {
     const struct ef *own = c->own;
     if (own->fused)
         return gw_codec_prepare_inner(c->inner, c->input, error);
-    add_residual(c, 0, c->site.count);
+    gw_bucket_add_state(c, c->state, 0, c->site.count, c->next);
     for (size_t i = 0; own->scale != 1.0f && i < c->site.count; i++)
         c->next[i] *= own->scale;
     return gw_codec_prepare_inner(c->inner, c->next, error);
@@ -79,7 +62,7 @@ static gw_status ef_encode(struct gw_codec *c, size_t first, size_t count, uint8
     if (s)
         return s;
     if (own->scale != 1.0f)
-        add_residual(c, first, count);
+        gw_bucket_add_state(c, c->state, first, count, c->next + first);
     const struct gw_body sent = { .bytes = body, .length = *written };
     core->row->decode_add(core, first, count, sent, -1.0f, c->next + first);
     return GW_OK;

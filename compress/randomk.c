@@ -9,7 +9,7 @@
  * and any range can be encoded on its own. A stratum that the tensor's end cuts off may send none.
  *
  * Body: the key (two u32), then the picked values of the range as f32. */
-#include "compress/kernels/table.h"
+#include "compress/bucket.h"
 #include "compress/rows.h"
 
 #include <math.h>
@@ -91,10 +91,10 @@ static struct gw_random_key key_of(struct gw_body body)
 
 /* ---- encode and decode ----------------------------------------------------------------------- */
 
-static gw_status randomk_encode(struct gw_codec *c, size_t first, size_t count, uint8_t *body,
-                                size_t *written, struct gw_error *error)
+/* Of x, the range's first element. `rest`: NULL, or x itself, to be left without what is sent. */
+static size_t encode_from(const struct gw_codec *c, const gw_f32 *x, gw_f32 *rest, size_t first,
+                          size_t count, uint8_t *body)
 {
-    (void)error;
     /* Owners (stage 1) pick what ranks picked: the rest is zero there. */
     struct gw_random_key key = gw_random_key(c->site.seed, c->site.tensor_key, c->run, -1, 0);
     float scale = ((const struct randomk *)c->own)->scale;
@@ -103,10 +103,28 @@ static gw_status randomk_encode(struct gw_codec *c, size_t first, size_t count, 
     size_t i;
     gw_put_u32(body, key.first);
     gw_put_u32(body + 4, key.second);
-    for (; next_pick(&picks, &i); at += sizeof(float))
-        gw_put_f32(at, c->input[first + i] * scale);
-    *written = (size_t)(at - body);
+    for (; next_pick(&picks, &i); at += sizeof(float)) {
+        gw_put_f32(at, x[i] * scale);
+        if (rest)
+            rest[i] = 0;
+    }
+    return (size_t)(at - body);
+}
+
+static gw_status randomk_encode(struct gw_codec *c, size_t first, size_t count, uint8_t *body,
+                                size_t *written, struct gw_error *error)
+{
+    (void)error;
+    *written = encode_from(c, c->input + first, NULL, first, count, body);
     return GW_OK;
+}
+
+/* Of the biased form, which sends values as they are. */
+static void randomk_encode_feedback(struct gw_codec *c, const gw_f32 *state, gw_f32 *next,
+                                    size_t first, size_t count, uint8_t *body, size_t *written)
+{
+    gw_bucket_add_state(c, state, first, count, next + first);
+    *written = encode_from(c, next + first, next + first, first, count, body);
 }
 
 static gw_status randomk_check(const struct gw_codec *c, size_t first, size_t count,
@@ -196,7 +214,8 @@ static const gw_param params[] = {
     .encode = randomk_encode, .check = randomk_check, .decode = randomk_decode,                    \
     .decode_add = randomk_decode_add, .merge = randomk_merge
 
-const struct gw_codec_row gw_row_randomk = { RANDOMK_ROW(GW_WANTS_EF) };
+const struct gw_codec_row gw_row_randomk = { RANDOMK_ROW(GW_WANTS_EF),
+                                             .encode_feedback = randomk_encode_feedback };
 
 static const struct gw_codec_row unbiased_row = { RANDOMK_ROW(GW_UNBIASED),
                                                   .variance = randomk_variance };

@@ -7,6 +7,7 @@
  * Body: u64 kept, u8 Rice parameter, the kept values as f32, then the gaps between their positions
  * (elements skipped since the last one) as Rice codes with the parameter that makes them shortest.
  */
+#include "compress/bucket.h"
 #include "compress/rice.h"
 #include "compress/rows.h"
 
@@ -93,6 +94,15 @@ static int keeps(struct threshold *t, float x)
     return 1;
 }
 
+/* The first kept element from *i on; 0 if there is none. */
+static int next_kept(struct threshold *t, const gw_f32 *x, size_t count, size_t *i)
+{
+    for (; *i < count; ++*i)
+        if (keeps(t, x[*i]))
+            return 1;
+    return 0;
+}
+
 /* ---- encode ---------------------------------------------------------------------------------- */
 
 /* Write the kept values and find the parameter that makes their gaps shortest. */
@@ -102,11 +112,8 @@ static unsigned put_values(const gw_f32 *x, size_t count, size_t k, struct thres
     unsigned largest = mean_parameter(count, k) + 1, best = 0;
     uint64_t ones[GW_RICE_MOST + 1] = { 0 };
     size_t next = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (!keeps(&t, x[i]))
-            continue;
+    for (size_t i = 0; next_kept(&t, x, count, &i); i++, out += sizeof(float)) {
         gw_put_f32(out, x[i]);
-        out += sizeof(float);
         for (unsigned r = 0; r <= largest; r++)
             ones[r] += (i - next) >> r;
         next = i + 1;
@@ -117,28 +124,40 @@ static unsigned put_values(const gw_f32 *x, size_t count, size_t k, struct thres
     return best;
 }
 
+/* `rest`: NULL, or x itself, to be left without what is sent. */
+static size_t encode_from(const struct gw_codec *c, const gw_f32 *x, gw_f32 *rest, size_t count,
+                          uint8_t *body)
+{
+    size_t k = kept_of(c, count), next = 0;
+    gw_put_u64(body, k);
+    body[8] = 0;
+    if (k == 0)
+        return HEAD_BYTES;
+    struct threshold t = select_largest(x, count, k);
+    body[8] = (uint8_t)put_values(x, count, k, t, body + HEAD_BYTES);
+    struct gw_rice_writer w = { .at = body + HEAD_BYTES + 4 * k };
+    for (size_t i = 0; next_kept(&t, x, count, &i); i++) {
+        gw_rice_write(&w, i - next, body[8]);
+        next = i + 1;
+        if (rest)
+            rest[i] = 0;
+    }
+    return (size_t)(gw_rice_finish(&w) - body);
+}
+
 static gw_status topk_encode(struct gw_codec *c, size_t first, size_t count, uint8_t *body,
                              size_t *written, struct gw_error *error)
 {
     (void)error;
-    const gw_f32 *x = c->input + first;
-    size_t k = kept_of(c, count), next = 0;
-    gw_put_u64(body, k);
-    body[8] = 0;
-    *written = HEAD_BYTES;
-    if (k == 0)
-        return GW_OK;
-    struct threshold t = select_largest(x, count, k);
-    body[8] = (uint8_t)put_values(x, count, k, t, body + HEAD_BYTES);
-    struct gw_rice_writer w = { .at = body + HEAD_BYTES + 4 * k };
-    for (size_t i = 0; i < count; i++) {
-        if (!keeps(&t, x[i]))
-            continue;
-        gw_rice_write(&w, i - next, body[8]);
-        next = i + 1;
-    }
-    *written = (size_t)(gw_rice_finish(&w) - body);
+    *written = encode_from(c, c->input + first, NULL, count, body);
     return GW_OK;
+}
+
+static void topk_encode_feedback(struct gw_codec *c, const gw_f32 *state, gw_f32 *next,
+                                 size_t first, size_t count, uint8_t *body, size_t *written)
+{
+    gw_bucket_add_state(c, state, first, count, next + first);
+    *written = encode_from(c, next + first, next + first, count, body);
 }
 
 /* ---- decode ---------------------------------------------------------------------------------- */
@@ -233,6 +252,7 @@ const struct gw_codec_row gw_row_topk = {
     .wire_id = GW_WIRE_TOPK,
     .bound = topk_bound,
     .encode = topk_encode,
+    .encode_feedback = topk_encode_feedback,
     .check = topk_check,
     .decode = topk_decode,
     .decode_add = topk_decode_add,
