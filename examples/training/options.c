@@ -79,12 +79,13 @@ static const struct argp_option option_table[] = {
     { "seed", KEY_SEED, "N", 0, "of parameters, examples and codecs (1)", 0 },
     { "optimizer", KEY_OPTIMIZER, "NAME", 0, "sgd or adam (sgd)", 0 },
     { "lr", KEY_RATE, "X", 0,
-      "learning rate (sgd 0.5, adam 0.003; vote 0.003; sign, onebit and topk under ef+ 4)", 0 },
+      "learning rate (sgd 0.5, adam 0.003; vote 0.003; sgd with sign, onebit, terngrad and topk 4)",
+      0 },
     { "lr-end", KEY_RATE_END, "X", 0, "what is left of it at the last step (0.05)", 0 },
     { "schedule", KEY_SCHEDULE, "NAME", 0, "constant, linear or cosine (cosine)", 0 },
     { "warmup", KEY_WARMUP, "N", 0, "steps over which the rate rises (15, at most steps / 4)", 0 },
     { "momentum", KEY_MOMENTUM, "X", 0,
-      "of sgd, or beta1 of adam (0.9; sgd with vote, sign, onebit and topk 0)", 0 },
+      "of sgd, or beta1 of adam (0.9; 0 for sgd with vote, sign, onebit, terngrad and topk)", 0 },
     { "target-loss", KEY_TARGET, "X", 0, "stop when the held-out loss is at most this", 0 },
     { NULL, 0, NULL, 0, "Reports:", 4 },
     { "eval-every", KEY_EVAL_EVERY, "N", 0,
@@ -295,7 +296,8 @@ static void choose_defaults(tr_options *options)
         options->codec = "raw";
     const char *codec = options->codec;
     options->vote = ends_in(codec, "vote");
-    int coarse = ends_in(codec, "sign") || ends_in(codec, "onebit") || ends_in(codec, "topk");
+    int coarse = ends_in(codec, "sign") || ends_in(codec, "onebit") || ends_in(codec, "topk") ||
+                 ends_in(codec, "terngrad");
     int sgd = options->optimizer == OPTIMIZER_SGD;
     if (options->rate < 0)
         options->rate = options->vote ? 0.003 : !sgd ? 0.003 : coarse ? 4 : 0.5;

@@ -16,14 +16,12 @@ double progress_seconds(const tr_progress *progress)
 
 void report_words_of_error(const char *format, ...)
 {
+    char words[8192]; /* written in one piece, so that ranks do not mix their lines */
     va_list arguments;
     va_start(arguments, format);
-    flockfile(stderr);
-    fputs("train: ", stderr);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
-    funlockfile(stderr);
+    vsnprintf(words, sizeof words, format, arguments);
     va_end(arguments);
+    fprintf(stderr, "train: %s\n", words);
 }
 
 int report_status(gw_status status, const char *doing, const char *words)
