@@ -246,8 +246,10 @@ void gw_plan_progress(struct gw_runnable *self)
         snprintf(words, sizeof words, "%s", plan->comm->broken.text);
         end_broken(plan, GW_EBROKEN, words);
     }
-    while (plan->left && (start_ready(plan) | poll_messages(plan)))
-        continue;
+    for (bool moved = true; plan->left && moved;) {
+        moved = start_ready(plan);
+        moved |= poll_messages(plan);
+    }
     if (plan->left == 0)
         end_run(plan);
 }

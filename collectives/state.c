@@ -115,12 +115,10 @@ static gw_status read_header(struct header *h, const uint8_t *in, size_t bytes,
     if (gw_get_u32(in + 8) != STATE_VERSION)
         return gw_fail(error, GW_EPAYLOAD, "saved state of version %u, expected %u",
                        gw_get_u32(in + 8), STATE_VERSION);
-#ifndef GW_FUZZING
     if (gw_get_u64(in + 32) != XXH3_64bits(in + STATE_HEADER, bytes - STATE_HEADER))
         return gw_fail(error, GW_EPAYLOAD,
                        "the saved state's checksum does not match: it is cut "
                        "short or damaged");
-#endif
     *h = (struct header){ gw_get_u32(in + 12), (uint32_t)gw_get_u64(in + 16), gw_get_u64(in + 24) };
     return GW_OK;
 }

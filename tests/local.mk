@@ -49,6 +49,7 @@ print-tests:
 
 check_PROGRAMS += tests/fuzz_state
 tests_fuzz_state_SOURCES = tests/fuzz_state.c $(fuzz_driver)
+tests_fuzz_state_CPPFLAGS = $(AM_CPPFLAGS) $(XXHASH_CFLAGS)
 tests_fuzz_state_LDFLAGS = $(fuzz_flags)
 tests_fuzz_state_LDADD = $(rooms_LIBS)
 fuzz_targets += tests/fuzz_state
