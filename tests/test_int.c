@@ -65,7 +65,7 @@ START_TEST(sums_of_integers_are_sums)
     snprintf(spec, sizeof spec, "int:bits=%s,bucket=300", widths[_i % 3]);
     struct group g;
     for (int r = 0; r < n; r++)
-        fill_gaussian(x[r], COUNT, (uint64_t)(r + 1));
+        fill_gaussian(x[r], COUNT, (uint64_t)r + 1);
     open_group(&g, spec, COUNT, n);
     encode_group(&g, x, COUNT);
     struct payload sum = unit_merge(g.codecs[0], g.payloads, n);

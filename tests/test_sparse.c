@@ -83,8 +83,9 @@ START_TEST(topk_is_exact)
     for (int round = 0; round < 300; round++) {
         size_t count = 1 + next_random(&state) % SMALL;
         unsigned values = 1 + (unsigned)(next_random(&state) % 30);
+        unsigned middle = values / 2;
         for (size_t i = 0; i < count; i++)
-            x[i] = (float)(next_random(&state) % values) - (float)(values / 2);
+            x[i] = (float)(next_random(&state) % values) - (float)middle;
         double ratio = (double)(1 + next_random(&state) % 100) / 100;
         size_t k = gw_max_size((size_t)ceil(ratio * (double)count - 1e-9), 1);
         memset(expected, 0, sizeof expected);
