@@ -82,8 +82,7 @@ void fill_input(float *x, size_t count, int rank)
     struct gw_random_key key = gw_random_key(7, 1, 0, rank, 0);
     for (size_t i = 0; i < count; i++) {
         uint32_t h = gw_random_u32(key, i);
-        float v = (float)(int32_t)(h & 0xffff) / 65536.0f - 0.5f;
-        x[i] = v * (float)(1 << (h >> 30));
+        x[i] = (float)(int32_t)h * 0x1p-32f * (float)(1 << (h & 3));
     }
 }
 

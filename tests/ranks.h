@@ -20,7 +20,8 @@ int expect(int good, const char *format, ...) __attribute__((format(printf, 2, 3
 /* Failures noted since the last call. */
 int failures(void);
 
-/* Input of a rank: values of many magnitudes, a function of (rank, i) alone. */
+/* Input of a rank within +-4: full mantissas of several magnitudes, so that sums depend on their
+ * order; a function of (rank, i) alone. */
 void fill_input(float *x, size_t count, int rank);
 
 /* A digest of bytes. */
