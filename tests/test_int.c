@@ -174,6 +174,25 @@ START_TEST(nearest_is_within_half_a_step)
 }
 END_TEST
 
+/* One rank's 8-bit codes are max-norm levels of +-127: the specification's table at d = 1024. */
+START_TEST(error_of_one_rank)
+{
+    enum { MILLION = 1 << 20 };
+    float *x = malloc(MILLION * sizeof *x), *y = malloc(MILLION * sizeof *y);
+    ck_assert(x && y);
+    fill_gaussian(x, MILLION, 8);
+    gw_codec *c = unit_open("int:bits=8,bucket=1024", MILLION, 0, 1);
+    struct payload p = unit_encode(c, x);
+    unit_decode(c, 0, MILLION, p, y);
+    double nmse = nmse_of(x, y, MILLION), expected = 1.2344e-4;
+    ck_assert_msg(fabs(nmse / expected - 1) < 0.02, "NMSE %g, expected %g", nmse, expected);
+    free(p.bytes);
+    gw_codec_close(c);
+    free(x);
+    free(y);
+}
+END_TEST
+
 /* Sum of errors over its deviation, plain and in the direction of x; 1e8 roundings. */
 START_TEST(stochastic_rounding_is_unbiased)
 {
@@ -212,6 +231,7 @@ int main(void)
     tcase_add_test(tcase, codes_beyond_the_limit_are_refused);
     tcase_add_test(tcase, too_many_ranks_are_refused);
     tcase_add_test(tcase, nearest_is_within_half_a_step);
+    tcase_add_test(tcase, error_of_one_rank);
     tcase_add_test(tcase, stochastic_rounding_is_unbiased);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
