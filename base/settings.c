@@ -33,6 +33,22 @@ static const gw_param settings[GW_SETTINGS + 1] = {
                        "elements per piece of a block; 0: chosen" },
     [GW_SET_NONFINITE] = { PREFIX "NONFINITE", GW_PARAM_NAME, "refuse", 0, 0, "refuse|zero|pass",
                            "", "what becomes of NaN and infinity in the input" },
+    [GW_SET_PROGRESS] = { PREFIX "PROGRESS", GW_PARAM_NAME, "caller", 0, 0, "caller|thread", "",
+                          "who moves runs forward: the caller's waits, or a thread" },
+    [GW_SET_THREADS] = { PREFIX "THREADS", GW_PARAM_INTEGER, "0", 0, 1024, NULL, "",
+                         "threads that compute; 0: this rank's share of the node's cores" },
+    [GW_SET_GATE] = { PREFIX "GATE", GW_PARAM_NAME, "auto", 0, 0, "auto|off|live", "",
+                      "whether plans may send raw where their codec would be slower" },
+    [GW_SET_GATE_EVERY] = { PREFIX "GATE_EVERY", GW_PARAM_INTEGER, "100", 1, 1e9, NULL, "runs",
+                            "runs between two looks of a live gate" },
+    [GW_SET_PINS] = { PREFIX "PINS", GW_PARAM_TEXT, "", 0, 0, NULL, "",
+                      "file of plans' decisions, to repeat them; empty: none" },
+    [GW_SET_TUNING] = { PREFIX "TUNING", GW_PARAM_TEXT, "", 0, 0, NULL, "",
+                        "tuning file that gradwire bench --tune wrote; empty: none" },
+    [GW_SET_COSTS] = { PREFIX "COSTS", GW_PARAM_TEXT, "", 0, 0, NULL, "",
+                       "file that keeps measured links by set of hosts; empty: none" },
+    [GW_SET_TRACE] = { PREFIX "TRACE", GW_PARAM_TEXT, "", 0, 0, NULL, "",
+                       "PREFIX of a trace of all ranks; empty: none" },
 };
 
 const char *gw_setting_text(enum gw_setting setting)

@@ -18,6 +18,14 @@ enum gw_setting {
     GW_SET_TIMEOUT,   /* seconds; default "60" */
     GW_SET_PIECE,     /* elements; default "0": chosen */
     GW_SET_NONFINITE, /* refuse|zero|pass */
+    GW_SET_PROGRESS,  /* caller|thread */
+    GW_SET_THREADS,   /* default "0": this rank's share of the cores */
+    GW_SET_GATE,      /* auto|off|live */
+    GW_SET_GATE_EVERY,
+    GW_SET_PINS,   /* file; default "": none */
+    GW_SET_TUNING, /* file; default "": none */
+    GW_SET_COSTS,  /* file; default "": none */
+    GW_SET_TRACE,  /* prefix; default "": no trace */
     GW_SETTINGS
 };
 

@@ -56,6 +56,22 @@ typedef enum gw_fold {
     GW_FOLD_SUM         /* redistribute: nothing that was not sent yet is lost */
 } gw_fold;
 
+/* Who moves a run forward. */
+typedef enum gw_progress {
+    GW_PROGRESS_DEFAULT = 0, /* GRADWIRE_PROGRESS, else caller */
+    GW_PROGRESS_CALLER,      /* gw_start, gw_test and gw_wait do */
+    GW_PROGRESS_THREAD       /* a thread of the library, one per process, does while the caller
+                              * computes; over MPI that needs MPI_THREAD_MULTIPLE */
+} gw_progress;
+
+/* Whether a plan may send raw where its codec would make it slower. */
+typedef enum gw_gate {
+    GW_GATE_DEFAULT = 0, /* GRADWIRE_GATE, else auto */
+    GW_GATE_AUTO,        /* decided once, when the plan is made; all ranks alike */
+    GW_GATE_OFF,         /* the codec that was asked for, always */
+    GW_GATE_LIVE         /* as auto, and decided again every gate_every runs */
+} gw_gate;
+
 /* Zero in any field means "you choose". */
 typedef struct gw_options {
     const char *codec;     /* spec; default GRADWIRE_CODEC, else "raw" */
@@ -69,6 +85,11 @@ typedef struct gw_options {
     gw_nonfinite nonfinite;
     int root;         /* broadcast */
     int one_sided_ef; /* 1: the owner's second encode keeps no residual of its own */
+    gw_progress progress;
+    int threads; /* that compute; default GRADWIRE_THREADS, else this rank's share of the cores */
+    gw_gate gate;
+    unsigned gate_every; /* runs between two looks of GW_GATE_LIVE; default GRADWIRE_GATE_EVERY */
+    const char *pins;    /* file of decisions to repeat, or to write; default GRADWIRE_PINS */
     uint64_t reserved[8];
 } gw_options;
 
