@@ -1,10 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* SPDX-FileCopyrightText: 2026 the gradwire authors */
-/* What the two files of the AVX2 set share. Include <immintrin.h> first. */
+/* What the files of the AVX2 set share. */
 #ifndef GW_COMPRESS_KERNELS_AVX2_H
 #define GW_COMPRESS_KERNELS_AVX2_H
 
+#include <immintrin.h>
+
 #include "compress/kernels/table.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+enum { STEPS = GW_GROUP / 16 }; /* rows of 16 in a group */
+
+struct row { /* 16 lanes of 32 bits */
+    __m256i low, high;
+};
 
 static inline __m256 load_floats(const gw_f32 *x)
 {
@@ -26,17 +36,62 @@ static inline void add_weighted(gw_f32 *sum, __m256 weight, __m256 value)
     store_floats(sum, _mm256_add_ps(load_floats(sum), _mm256_mul_ps(weight, value)));
 }
 
-void gw_avx2_pack(const uint8_t *codes, size_t count, unsigned bits, uint8_t *out);
-void gw_avx2_unpack(const uint8_t *in, size_t count, unsigned bits, uint8_t *codes);
+static inline __m256d four_doubles(const gw_f32 *x)
+{
+    return _mm256_cvtps_pd(_mm_loadu_ps((const float *)x));
+}
+
+/* The scale of the row of 16 at element i, which has one. */
+INLINE __m256 row_scale(const struct gw_scales *scales, size_t i)
+{
+    return _mm256_set1_ps(gw_scale_at(scales, i));
+}
+
+INLINE void put_values(gw_f32 *out, __m256 low, __m256 high, int add, __m256 weight)
+{
+    if (add) {
+        add_weighted(out, weight, low);
+        add_weighted(out + 8, weight, high);
+    } else {
+        store_floats(out, low);
+        store_floats(out + 8, high);
+    }
+}
+
+/* ---- the functions, by file ---- */
+
+/* avx2_reduce.c */
+size_t gw_avx2_count_nonfinite(const gw_f32 *x, size_t count, size_t *first);
+float gw_avx2_max_abs(const gw_f32 *x, size_t count);
+double gw_avx2_sum_abs(const gw_f32 *x, size_t count);
+double gw_avx2_sum_squares(const gw_f32 *x, size_t count);
+void gw_avx2_add(gw_f32 *sum, const gw_f32 *x, size_t count);
+void gw_avx2_add_scaled(gw_f32 *sum, const gw_f32 *x, float weight, size_t count);
+void gw_avx2_add_to(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t count);
+
+/* avx2_signs.c */
+size_t gw_avx2_sum_by_sign(const gw_f32 *x, size_t count, double sums[2]);
 void gw_avx2_pack_signs(const gw_f32 *x, size_t count, uint8_t *out);
 void gw_avx2_unpack_signs(const uint8_t *in, size_t count, const struct gw_scales *clear,
                           const struct gw_scales *set, gw_f32 *out);
 void gw_avx2_unpack_signs_add(const uint8_t *in, size_t count, const struct gw_scales *clear,
                               const struct gw_scales *set, float weight, gw_f32 *sum);
+
+/* avx2_codes.c */
+void gw_avx2_pack(const uint8_t *codes, size_t count, unsigned bits, uint8_t *out);
+void gw_avx2_unpack(const uint8_t *in, size_t count, unsigned bits, uint8_t *codes);
 void gw_avx2_quantize(const struct gw_quantizer *q, const gw_f32 *x, size_t count, uint8_t *out);
 void gw_avx2_dequantize(const uint8_t *in, size_t count, unsigned bits,
                         const struct gw_scales *scales, gw_f32 *out);
 void gw_avx2_dequantize_add(const uint8_t *in, size_t count, unsigned bits,
                             const struct gw_scales *scales, float weight, gw_f32 *sum);
+
+/* avx2_half.c */
+void gw_avx2_fp16_encode(const gw_f32 *x, size_t count, uint8_t *out);
+void gw_avx2_fp16_decode(const uint8_t *in, size_t count, gw_f32 *out);
+void gw_avx2_fp16_decode_add(const uint8_t *in, size_t count, float weight, gw_f32 *sum);
+void gw_avx2_bf16_encode(const gw_f32 *x, size_t count, uint8_t *out);
+void gw_avx2_bf16_decode(const uint8_t *in, size_t count, gw_f32 *out);
+void gw_avx2_bf16_decode_add(const uint8_t *in, size_t count, float weight, gw_f32 *sum);
 
 #endif

@@ -4,17 +4,7 @@
  * w bits collects 32/w steps in one row of 16 words. All shifts are by constants: packing shifts
  * codes in from the top of the words, unpacking shifts them out at the bottom. The functions with a
  * `bits` argument are inlined once per number of bits, where all section tests are constants. */
-#include <immintrin.h>
-
 #include "compress/kernels/avx2.h"
-
-#define INLINE static inline __attribute__((always_inline))
-
-enum { STEPS = GW_GROUP / 16 };
-
-struct row { /* 16 lanes of 32 bits */
-    __m256i low, high;
-};
 
 struct sections { /* by width: 8, 4, 2, 1 */
     struct row eight, four, two, one;
@@ -178,80 +168,6 @@ void gw_avx2_unpack(const uint8_t *in, size_t count, unsigned bits, uint8_t *cod
     for (; count >= GW_GROUP; count -= GW_GROUP, codes += GW_GROUP, in += GW_GROUP / 8 * bits)
         unpack_bits(in, (int)bits, codes);
     gw_kernels_scalar.unpack(in, count, bits, codes);
-}
-
-/* ---- signs ---- */
-
-void gw_avx2_pack_signs(const gw_f32 *x, size_t count, uint8_t *out)
-{
-    const __m256i top = _mm256_set1_epi32((int)0x80000000u);
-    for (; count >= GW_GROUP; count -= GW_GROUP, x += GW_GROUP, out += GW_GROUP / 8) {
-        struct row signs = { _mm256_setzero_si256(), _mm256_setzero_si256() };
-        for (int step = 0; step < STEPS; step++) {
-            __m256i low = _mm256_and_si256(load_bits(x + 16 * step), top);
-            __m256i high = _mm256_and_si256(load_bits(x + 16 * step + 8), top);
-            signs.low = _mm256_or_si256(_mm256_srli_epi32(signs.low, 1), low);
-            signs.high = _mm256_or_si256(_mm256_srli_epi32(signs.high, 1), high);
-        }
-        _mm256_storeu_si256((__m256i_u *)out, signs.low);
-        _mm256_storeu_si256((__m256i_u *)(out + 32), signs.high);
-    }
-    gw_kernels_scalar.pack_signs(x, count, out);
-}
-
-/* The scale of the row of 16 at element i, which has one. */
-INLINE __m256 row_scale(const struct gw_scales *scales, size_t i)
-{
-    return _mm256_set1_ps(gw_scale_at(scales, i));
-}
-
-INLINE void put_values(gw_f32 *out, __m256 low, __m256 high, int add, __m256 weight)
-{
-    if (add) {
-        add_weighted(out, weight, low);
-        add_weighted(out + 8, weight, high);
-    } else {
-        store_floats(out, low);
-        store_floats(out + 8, high);
-    }
-}
-
-INLINE size_t unpack_sign_groups(const uint8_t *in, size_t count, const struct gw_scales *clear,
-                                 const struct gw_scales *set, int add, float weight, gw_f32 *out)
-{
-    const __m256 w = _mm256_set1_ps(weight);
-    size_t at = 0;
-    if (clear->offset % 16)
-        return 0;
-    for (; at + GW_GROUP <= count; at += GW_GROUP, in += GW_GROUP / 8) {
-        __m256i low = _mm256_loadu_si256((const __m256i_u *)in);
-        __m256i high = _mm256_loadu_si256((const __m256i_u *)(in + 32));
-        for (size_t i = at; i < at + GW_GROUP; i += 16) {
-            __m256 c = row_scale(clear, i), s = row_scale(set, i);
-            __m256 a = _mm256_blendv_ps(c, s, _mm256_castsi256_ps(_mm256_slli_epi32(low, 31)));
-            __m256 b = _mm256_blendv_ps(c, s, _mm256_castsi256_ps(_mm256_slli_epi32(high, 31)));
-            put_values(out + i, a, b, add, w);
-            low = _mm256_srli_epi32(low, 1);
-            high = _mm256_srli_epi32(high, 1);
-        }
-    }
-    return at;
-}
-
-void gw_avx2_unpack_signs(const uint8_t *in, size_t count, const struct gw_scales *clear,
-                          const struct gw_scales *set, gw_f32 *out)
-{
-    size_t done = unpack_sign_groups(in, count, clear, set, 0, 0, out);
-    struct gw_scales c = gw_scales_from(*clear, done), s = gw_scales_from(*set, done);
-    gw_kernels_scalar.unpack_signs(in + done / 8, count - done, &c, &s, out + done);
-}
-
-void gw_avx2_unpack_signs_add(const uint8_t *in, size_t count, const struct gw_scales *clear,
-                              const struct gw_scales *set, float weight, gw_f32 *sum)
-{
-    size_t done = unpack_sign_groups(in, count, clear, set, 1, weight, sum);
-    struct gw_scales c = gw_scales_from(*clear, done), s = gw_scales_from(*set, done);
-    gw_kernels_scalar.unpack_signs_add(in + done / 8, count - done, &c, &s, weight, sum + done);
 }
 
 /* ---- sign and magnitude: quantize ---- */

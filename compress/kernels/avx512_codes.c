@@ -4,13 +4,7 @@
  * of w bits collects 32/w steps in one row of 16 words. All shifts are by constants: packing shifts
  * codes in from the top of the words, unpacking shifts them out at the bottom. The functions with a
  * `bits` argument are inlined once per number of bits, where all section tests are constants. */
-#include <immintrin.h>
-
 #include "compress/kernels/avx512.h"
-
-#define INLINE static inline __attribute__((always_inline))
-
-enum { STEPS = GW_GROUP / 16 };
 
 struct sections {
     __m512i eight, four, two, one;
@@ -156,71 +150,6 @@ void gw_avx512_unpack(const uint8_t *in, size_t count, unsigned bits, uint8_t *c
     for (; count >= GW_GROUP; count -= GW_GROUP, codes += GW_GROUP, in += GW_GROUP / 8 * bits)
         unpack_bits(in, (int)bits, codes);
     gw_kernels_scalar.unpack(in, count, bits, codes);
-}
-
-/* ---- signs ---- */
-
-void gw_avx512_pack_signs(const gw_f32 *x, size_t count, uint8_t *out)
-{
-    const __m512i top = _mm512_set1_epi32((int)0x80000000u);
-    for (; count >= GW_GROUP; count -= GW_GROUP, x += GW_GROUP, out += GW_GROUP / 8) {
-        __m512i signs = _mm512_setzero_si512();
-        for (int step = 0; step < STEPS; step++)
-            signs = _mm512_or_si512(_mm512_srli_epi32(signs, 1),
-                                    _mm512_and_si512(load_bits(x + 16 * step), top));
-        _mm512_storeu_si512(out, signs);
-    }
-    gw_kernels_scalar.pack_signs(x, count, out);
-}
-
-/* The scale of the row of 16 at element i, which has one. */
-INLINE __m512 row_scale(const struct gw_scales *scales, size_t i)
-{
-    return _mm512_set1_ps(gw_scale_at(scales, i));
-}
-
-INLINE void put_values(gw_f32 *out, __m512 values, int add, __m512 weight)
-{
-    if (add)
-        add_weighted(out, weight, values);
-    else
-        store_floats(out, values);
-}
-
-INLINE size_t unpack_sign_groups(const uint8_t *in, size_t count, const struct gw_scales *clear,
-                                 const struct gw_scales *set, int add, float weight, gw_f32 *out)
-{
-    const __m512 w = _mm512_set1_ps(weight);
-    size_t at = 0;
-    if (clear->offset % 16)
-        return 0;
-    for (; at + GW_GROUP <= count; at += GW_GROUP, in += GW_GROUP / 8) {
-        __m512i signs = load_bits(in), bit = _mm512_set1_epi32(1);
-        for (size_t i = at; i < at + GW_GROUP; i += 16) {
-            __mmask16 negative = _mm512_test_epi32_mask(signs, bit);
-            put_values(out + i,
-                       _mm512_mask_blend_ps(negative, row_scale(clear, i), row_scale(set, i)), add,
-                       w);
-            bit = _mm512_add_epi32(bit, bit);
-        }
-    }
-    return at;
-}
-
-void gw_avx512_unpack_signs(const uint8_t *in, size_t count, const struct gw_scales *clear,
-                            const struct gw_scales *set, gw_f32 *out)
-{
-    size_t done = unpack_sign_groups(in, count, clear, set, 0, 0, out);
-    struct gw_scales c = gw_scales_from(*clear, done), s = gw_scales_from(*set, done);
-    gw_kernels_scalar.unpack_signs(in + done / 8, count - done, &c, &s, out + done);
-}
-
-void gw_avx512_unpack_signs_add(const uint8_t *in, size_t count, const struct gw_scales *clear,
-                                const struct gw_scales *set, float weight, gw_f32 *sum)
-{
-    size_t done = unpack_sign_groups(in, count, clear, set, 1, weight, sum);
-    struct gw_scales c = gw_scales_from(*clear, done), s = gw_scales_from(*set, done);
-    gw_kernels_scalar.unpack_signs_add(in + done / 8, count - done, &c, &s, weight, sum + done);
 }
 
 /* ---- sign and magnitude: quantize ---- */

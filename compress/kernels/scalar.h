@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* SPDX-FileCopyrightText: 2026 the gradwire authors */
+/* The functions of the scalar row, by file. */
+#ifndef GW_COMPRESS_KERNELS_SCALAR_H
+#define GW_COMPRESS_KERNELS_SCALAR_H
+
+#include "compress/kernels/table.h"
+
+/* scalar_reduce.c */
+size_t gw_scalar_count_nonfinite(const gw_f32 *x, size_t count, size_t *first);
+float gw_scalar_max_abs(const gw_f32 *x, size_t count);
+double gw_scalar_sum_abs(const gw_f32 *x, size_t count);
+double gw_scalar_sum_squares(const gw_f32 *x, size_t count);
+void gw_scalar_add(gw_f32 *sum, const gw_f32 *x, size_t count);
+void gw_scalar_add_scaled(gw_f32 *sum, const gw_f32 *x, float weight, size_t count);
+void gw_scalar_add_to(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t count);
+
+/* scalar_signs.c */
+size_t gw_scalar_sum_by_sign(const gw_f32 *x, size_t count, double sums[2]);
+void gw_scalar_pack_signs(const gw_f32 *x, size_t count, uint8_t *out);
+void gw_scalar_unpack_signs(const uint8_t *in, size_t count, const struct gw_scales *clear,
+                            const struct gw_scales *set, gw_f32 *out);
+void gw_scalar_unpack_signs_add(const uint8_t *in, size_t count, const struct gw_scales *clear,
+                                const struct gw_scales *set, float weight, gw_f32 *sum);
+
+/* scalar_codes.c */
+void gw_scalar_pack(const uint8_t *codes, size_t count, unsigned bits, uint8_t *out);
+void gw_scalar_unpack(const uint8_t *in, size_t count, unsigned bits, uint8_t *codes);
+void gw_scalar_quantize(const struct gw_quantizer *q, const gw_f32 *x, size_t count, uint8_t *out);
+void gw_scalar_dequantize(const uint8_t *in, size_t count, unsigned bits,
+                          const struct gw_scales *scales, gw_f32 *out);
+void gw_scalar_dequantize_add(const uint8_t *in, size_t count, unsigned bits,
+                              const struct gw_scales *scales, float weight, gw_f32 *sum);
+
+/* scalar_half.c */
+void gw_scalar_fp16_encode(const gw_f32 *x, size_t count, uint8_t *out);
+void gw_scalar_fp16_decode(const uint8_t *in, size_t count, gw_f32 *out);
+void gw_scalar_fp16_decode_add(const uint8_t *in, size_t count, float weight, gw_f32 *sum);
+void gw_scalar_bf16_encode(const gw_f32 *x, size_t count, uint8_t *out);
+void gw_scalar_bf16_decode(const uint8_t *in, size_t count, gw_f32 *out);
+void gw_scalar_bf16_decode_add(const uint8_t *in, size_t count, float weight, gw_f32 *sum);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* SPDX-FileCopyrightText: 2026 the gradwire authors */
+/* The reference 16-bit floats. */
+#include "compress/kernels/scalar.h"
+
+void gw_scalar_fp16_encode(const gw_f32 *x, size_t count, uint8_t *out)
+{
+    for (size_t i = 0; i < count; i++)
+        gw_put_u16(out + 2 * i, gw_float_to_fp16(x[i]));
+}
+
+void gw_scalar_fp16_decode(const uint8_t *in, size_t count, gw_f32 *out)
+{
+    for (size_t i = 0; i < count; i++)
+        out[i] = gw_fp16_to_float(gw_get_u16(in + 2 * i));
+}
+
+void gw_scalar_fp16_decode_add(const uint8_t *in, size_t count, float weight, gw_f32 *sum)
+{
+    for (size_t i = 0; i < count; i++)
+        sum[i] += weight * gw_fp16_to_float(gw_get_u16(in + 2 * i));
+}
+
+void gw_scalar_bf16_encode(const gw_f32 *x, size_t count, uint8_t *out)
+{
+    for (size_t i = 0; i < count; i++)
+        gw_put_u16(out + 2 * i, gw_float_to_bf16(x[i]));
+}
+
+void gw_scalar_bf16_decode(const uint8_t *in, size_t count, gw_f32 *out)
+{
+    for (size_t i = 0; i < count; i++)
+        out[i] = gw_bits_float((uint32_t)gw_get_u16(in + 2 * i) << 16);
+}
+
+void gw_scalar_bf16_decode_add(const uint8_t *in, size_t count, float weight, gw_f32 *sum)
+{
+    for (size_t i = 0; i < count; i++)
+        sum[i] += weight * gw_bits_float((uint32_t)gw_get_u16(in + 2 * i) << 16);
+}
