@@ -21,6 +21,16 @@ EXTRA_DIST += tests/consumer.sh tests/consumer/consumer.c tests/consumer/headers
 EXTRA_DIST += tests/test_mpi_collectives.sh
 EXTRA_DIST += $(lints) tests/exports.txt tests/lsan.supp
 
+# How fast the kernels are, and how many instructions they take.
+check_PROGRAMS += tests/bench_kernels tests/instructions
+tests_bench_kernels_SOURCES = tests/bench_kernels.c tests/kernel_loops.c tests/kernel_loops.h \
+	tests/memory_rates.c tests/memory_rates.h
+tests_bench_kernels_LDADD = $(rooms_LIBS)
+tests_instructions_SOURCES = tests/instructions.c tests/kernel_loops.c tests/kernel_loops.h
+tests_instructions_LDADD = $(rooms_LIBS)
+TESTS += tests/test_instructions.sh
+EXTRA_DIST += tests/test_instructions.sh tests/instructions.txt
+
 # A fuzz target is tests/fuzz_NAME.c, which holds LLVMFuzzerTestOneInput, and the folder
 # tests/corpus/NAME/. In a normal build it is a test that replays the corpus; with --enable-fuzz it
 # is a libFuzzer program. Its block:
