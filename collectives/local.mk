@@ -7,6 +7,7 @@ libcollectives_la_SOURCES = \
 	collectives/algorithms.c collectives/algorithms.h \
 	collectives/build.c \
 	collectives/collectives.c \
+	collectives/costs.h \
 	collectives/direct.c \
 	collectives/doubling.c \
 	collectives/execute.c \
@@ -16,7 +17,9 @@ libcollectives_la_SOURCES = \
 	collectives/linear.c \
 	collectives/native.c \
 	collectives/plan.c collectives/plan.h \
+	collectives/price.h \
 	collectives/print.c \
+	collectives/rates.h \
 	collectives/ring.c \
 	collectives/scatter.c \
 	collectives/state.c \

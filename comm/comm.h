@@ -67,7 +67,12 @@ enum { GW_CHANNEL_CONTROL = 0, GW_CHANNEL_FIRST_PLAN = 1 };
 struct gw_link {
     double bits_per_s; /* of one rank's lane */
     double latency_s;
+    double message_s; /* of processor time that each message takes besides */
+    bool copied;      /* by the processor, which can do nothing else meanwhile */
 };
+
+/* Processor time of a message where nobody measured it. */
+#define GW_MESSAGE_S 1e-6
 
 struct gw_runnable { /* something that makes progress whenever the comm's thread waits: a plan */
     void (*progress)(struct gw_runnable *self);
@@ -85,9 +90,12 @@ struct gw_comm {
     unsigned next_channel;  /* the same on all ranks: plans are made in the same order */
     unsigned next_split;
     struct gw_runnable *runnables;
-    struct gw_link link; /* given (shaped) or assumed */
-    bool shaped;
-    int *nodes; /* node of each rank */
+    struct gw_link link;      /* the slowest: given (shaped), assumed or probed */
+    struct gw_link near, far; /* between ranks of one node, of different nodes */
+    bool shaped, probed;
+    double crowding; /* ranks per core that they share, at least 1 */
+    void *costs;     /* one block of what the room above measured once (collectives/costs.h) */
+    int *nodes;      /* node of each rank */
     int node_rank, node_ranks, node_cores;
     bool crowded;      /* ranks outnumber cores on this node: waiting gives the core away */
     size_t kept_count; /* buffers a broken transport may still touch */
@@ -129,6 +137,12 @@ gw_status gw_control_gather_text(gw_comm *comm, const char *mine, char **texts,
 /* A text of rank 0 to everyone (malloced). */
 gw_status gw_control_broadcast_text(gw_comm *comm, const char *mine, char **text,
                                     struct gw_error *error);
+
+/* ---- probe.c ----------------------------------------------------------------------------------*/
+
+/* Collective: measure comm->near and comm->far, once, or read them from the file that
+ * GRADWIRE_COSTS names. Every rank ends with the same numbers, the slowest that any rank saw. */
+gw_status gw_comm_probe(gw_comm *comm, struct gw_error *error);
 
 /* ---- transports.c, open.c, topology.c
  * ----------------------------------------------------------*/

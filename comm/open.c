@@ -38,6 +38,7 @@ static void release(gw_comm *comm)
 {
     gw_control_close(comm);
     free(comm->nodes);
+    free(comm->costs);
     free(comm->spec);
     free(comm);
 }

@@ -330,7 +330,9 @@ static gw_status enclose(gw_comm *comm, gw_comm *inner, struct gw_link link, str
 static gw_status name_and_enclose(gw_comm *comm, gw_comm *inner, const struct gw_values *values,
                                   struct gw_error *error)
 {
-    struct gw_link link = { values->number[RATE], values->number[LATENCY] };
+    struct gw_link link = { .bits_per_s = values->number[RATE],
+                            .latency_s = values->number[LATENCY],
+                            .message_s = GW_MESSAGE_S };
     char text[GW_SPEC_TEXT];
     (void)gw_spec_format(text, sizeof text, "", params, values);
     gw_status s = gw_comm_name(comm, text + 1, inner->spec, error); /* without the ':' */

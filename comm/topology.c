@@ -107,14 +107,20 @@ static void look_at_node(gw_comm *comm, const struct place *places)
         sharers += places[r].cores_id == mine->cores_id;
     }
     comm->crowded = sharers > mine->cores;
+    comm->crowding = comm->crowded ? (double)sharers / mine->cores : 1;
 }
 
-/* What wires usually are; only an estimate for choosing algorithms. */
-static struct gw_link usual_link(int nodes)
+/* What wires usually are, until they are probed. */
+static void assume_links(gw_comm *comm, int nodes)
 {
-    if (nodes == 1)
-        return (struct gw_link){ .bits_per_s = 40e9, .latency_s = 5e-6 };
-    return (struct gw_link){ .bits_per_s = 1e9, .latency_s = 50e-6 };
+    comm->near = (struct gw_link){
+        .bits_per_s = 40e9, .latency_s = 5e-6, .message_s = GW_MESSAGE_S, .copied = true
+    };
+    comm->far =
+        (struct gw_link){ .bits_per_s = 1e9, .latency_s = 50e-6, .message_s = GW_MESSAGE_S };
+    if (comm->shaped)
+        comm->near = comm->far = comm->link;
+    comm->link = nodes == 1 ? comm->near : comm->far;
 }
 
 static gw_status fill(gw_comm *comm, const struct place *places, struct gw_error *error)
@@ -129,8 +135,7 @@ static gw_status fill(gw_comm *comm, const struct place *places, struct gw_error
                        "a simulated link needs all ranks on one machine, whose clock they share; "
                        "these are on %d",
                        count);
-    if (!comm->shaped)
-        comm->link = usual_link(count);
+    assume_links(comm, count);
     return GW_OK;
 }
 

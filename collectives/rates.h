@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* SPDX-FileCopyrightText: 2026 the gradwire authors */
+/* How long a codec and the memory take on this CPU: a straight line per kind of work, through two
+ * measured points, so that small pieces pay for their calls and large ones for their bytes. */
+#ifndef GW_COLLECTIVES_RATES_H
+#define GW_COLLECTIVES_RATES_H
+
+#include "base/error.h"
+#include "base/spec.h"
+
+/* Kinds of work, each on one payload of a number of elements. MERGE: for each payload merged. */
+enum gw_work {
+    GW_WORK_PREPARE,
+    GW_WORK_ENCODE,
+    GW_WORK_CHECK,
+    GW_WORK_DECODE,
+    GW_WORK_ADD,
+    GW_WORK_MERGE,
+    GW_WORK_COPY, /* floats, without a codec */
+    GW_WORK_DIVIDE,
+    GW_WORKS
+};
+
+/* seconds = fixed_s + element_s * elements */
+struct gw_line {
+    double fixed_s, element_s;
+};
+
+/* Of one codec spec. Numbers only: ranks agree on each by taking the largest. */
+struct gw_rates {
+    struct gw_line work[GW_WORKS];
+    double coded_bytes, merged_bytes; /* per element of 4 bytes, of normally distributed floats */
+};
+
+/* Measure a canonical spec with payloads of `ranks` ranks to merge; takes a few milliseconds.
+ * Errors: as gw_codec_open. */
+gw_status gw_rates_measure(struct gw_rates *out, const char *spec, int ranks,
+                           struct gw_error *error);
+
+/* What is assumed where nothing was measured because nothing depends on it. */
+extern const struct gw_rates gw_rates_assumed;
+
+#endif
