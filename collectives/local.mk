@@ -20,6 +20,7 @@ libcollectives_la_SOURCES = \
 	collectives/price.h \
 	collectives/print.c \
 	collectives/rates.h \
+	collectives/records.c collectives/records.h \
 	collectives/ring.c \
 	collectives/scatter.c \
 	collectives/state.c \

@@ -1,30 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* SPDX-FileCopyrightText: 2026 the gradwire authors */
 /* Residuals and momenta as bytes: training state, to be saved with the model.
- *
- * Layout (little-endian): a header, then one record per unit of state: this rank's own (what it
- * sends, per tensor), then the owners' (per segment of what this rank owns). Records are keyed by
- * the tensor's name and the elements they cover, never by position or address. */
+ * Their layout is in records.h. */
 #include "collectives/plan.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
-enum { STATE_HEADER = 40, RECORD_HEADER = 56, STATE_VERSION = 1 };
-
-static const char MAGIC[8] = "GWSTATE";
-
-struct record { /* one unit of state, as it stands in the bytes */
-    uint64_t tensor, spec, stage, first, count, run, floats;
-    const uint8_t *values;
-};
-
-struct header {
-    uint32_t ranks, rank;
-    uint64_t records;
-};
+#include "collectives/records.h"
 
 /* ---- writing ----------------------------------------------------------------------------------*/
 
@@ -50,30 +34,10 @@ static uint64_t unit_spec(const struct gw_plan *plan, int i)
 
 size_t gw_plan_state_bytes(const gw_plan *plan)
 {
-    size_t bytes = STATE_HEADER;
+    size_t bytes = GW_STATE_HEADER;
     for (int i = 0; plan && i < units(plan); i++)
-        if (unit_codec(plan, i))
-            bytes += RECORD_HEADER + 4 * gw_codec_state_count(unit_codec(plan, i));
+        bytes += gw_record_bytes(unit_codec(plan, i));
     return bytes;
-}
-
-static size_t put_record(uint8_t *at, const struct gw_codec *c, uint64_t spec)
-{
-    size_t floats = gw_codec_state_count(c);
-    uint8_t *values = at + RECORD_HEADER;
-    gw_put_u64(at, c->site.tensor_key);
-    gw_put_u64(at + 8, spec);
-    gw_put_u64(at + 16, (uint64_t)c->site.stage);
-    gw_put_u64(at + 24, c->site.first);
-    gw_put_u64(at + 32, c->site.count);
-    gw_put_u64(at + 40, c->run);
-    gw_put_u64(at + 48, floats);
-    for (const struct gw_codec *link = c; link; link = link->inner) {
-        size_t n = link->row->state_count ? link->row->state_count(link) : 0;
-        for (size_t i = 0; i < n; i++, values += 4)
-            gw_put_f32(values, link->state[i]);
-    }
-    return RECORD_HEADER + 4 * floats;
 }
 
 gw_status gw_plan_save(const gw_plan *plan, void *buffer, size_t capacity, size_t *written)
@@ -86,20 +50,15 @@ gw_status gw_plan_save(const gw_plan *plan, void *buffer, size_t capacity, size_
     if (capacity < bytes)
         return GW_ECAPACITY;
     uint8_t *out = buffer;
-    size_t at = STATE_HEADER;
+    size_t at = GW_STATE_HEADER;
     uint64_t records = 0;
     for (int i = 0; i < units(plan); i++) {
         if (!unit_codec(plan, i))
             continue;
-        at += put_record(out + at, unit_codec(plan, i), unit_spec(plan, i));
+        at += gw_record_put(out + at, unit_codec(plan, i), unit_spec(plan, i));
         records++;
     }
-    memcpy(out, MAGIC, sizeof MAGIC);
-    gw_put_u32(out + 8, STATE_VERSION);
-    gw_put_u32(out + 12, (uint32_t)plan->problem.size);
-    gw_put_u64(out + 16, (uint64_t)plan->problem.rank);
-    gw_put_u64(out + 24, records);
-    gw_put_u64(out + 32, XXH3_64bits(out + STATE_HEADER, at - STATE_HEADER));
+    gw_state_seal(out, at, plan->problem.size, plan->problem.rank, records);
     *written = at;
     return GW_OK;
 }
@@ -107,45 +66,7 @@ gw_status gw_plan_save(const gw_plan *plan, void *buffer, size_t capacity, size_
 /* ---- reading: nothing is believed
  * --------------------------------------------------------------*/
 
-static gw_status read_header(struct header *h, const uint8_t *in, size_t bytes,
-                             struct gw_error *error)
-{
-    if (bytes < STATE_HEADER || memcmp(in, MAGIC, sizeof MAGIC) != 0)
-        return gw_fail(error, GW_EPAYLOAD, "not a saved state of gradwire (%zu bytes)", bytes);
-    if (gw_get_u32(in + 8) != STATE_VERSION)
-        return gw_fail(error, GW_EPAYLOAD, "saved state of version %u, expected %u",
-                       gw_get_u32(in + 8), STATE_VERSION);
-    if (gw_get_u64(in + 32) != XXH3_64bits(in + STATE_HEADER, bytes - STATE_HEADER))
-        return gw_fail(error, GW_EPAYLOAD,
-                       "the saved state's checksum does not match: it is cut "
-                       "short or damaged");
-    *h = (struct header){ gw_get_u32(in + 12), (uint32_t)gw_get_u64(in + 16), gw_get_u64(in + 24) };
-    return GW_OK;
-}
-
-static gw_status read_record(struct record *r, const uint8_t *in, size_t bytes, size_t *at,
-                             struct gw_error *error)
-{
-    const uint8_t *p = in + *at;
-    if (bytes - *at < RECORD_HEADER || gw_get_u64(p + 48) > (bytes - *at - RECORD_HEADER) / 4)
-        return gw_fail(error, GW_EPAYLOAD, "the saved state ends within a record, at byte %zu",
-                       *at);
-    *r = (struct record){ gw_get_u64(p),      gw_get_u64(p + 8),  gw_get_u64(p + 16),
-                          gw_get_u64(p + 24), gw_get_u64(p + 32), gw_get_u64(p + 40),
-                          gw_get_u64(p + 48), p + RECORD_HEADER };
-    *at += RECORD_HEADER + 4 * (size_t)r->floats;
-    return GW_OK;
-}
-
-static gw_status check_values(const struct record *r, struct gw_error *error)
-{
-    for (size_t i = 0; i < r->floats; i++)
-        if (!gw_is_finite(gw_get_f32(r->values + 4 * i)))
-            return gw_fail(error, GW_EPAYLOAD, "the saved state holds NaN or infinity");
-    return GW_OK;
-}
-
-static gw_status check_unit(const struct record *r, const struct gw_codec *c, uint64_t spec,
+static gw_status check_unit(const struct gw_record *r, const struct gw_codec *c, uint64_t spec,
                             struct gw_error *error)
 {
     if (r->tensor != c->site.tensor_key || r->first != c->site.first || r->count != c->site.count ||
@@ -160,16 +81,7 @@ static gw_status check_unit(const struct record *r, const struct gw_codec *c, ui
         return gw_fail(error, GW_EMISMATCH,
                        "the saved state of tensor '%s' is of another codec than '%s'",
                        c->site.tensor, c->spec);
-    return check_values(r, error);
-}
-
-static void load_unit(struct gw_codec *c, const struct record *r, float *scratch)
-{
-    for (size_t i = 0; i < r->floats; i++)
-        scratch[i] = gw_get_f32(r->values + 4 * i);
-    gw_codec_state_load(c, scratch);
-    for (struct gw_codec *link = c; link; link = link->inner)
-        link->run = r->run;
+    return gw_record_check_values(r, error);
 }
 
 /* Room for the state of the largest unit. */
@@ -185,19 +97,19 @@ static float *open_scratch(const struct gw_plan *plan)
 /* First pass checks, second pass loads: a bad buffer changes nothing. */
 static gw_status walk(gw_plan *plan, const uint8_t *in, size_t bytes, float *scratch)
 {
-    size_t at = STATE_HEADER;
+    size_t at = GW_STATE_HEADER;
     for (int i = 0; i < units(plan); i++) {
         struct gw_codec *c = unit_codec(plan, i);
-        struct record r;
+        struct gw_record r;
         if (!c)
             continue;
-        gw_status s = read_record(&r, in, bytes, &at, &plan->error);
+        gw_status s = gw_record_read(&r, in, bytes, &at, &plan->error);
         if (!s && !scratch)
             s = check_unit(&r, c, unit_spec(plan, i), &plan->error);
         if (s)
             return s;
         if (scratch)
-            load_unit(c, &r, scratch);
+            gw_record_load(c, &r, scratch);
     }
     if (at != bytes)
         return gw_fail(&plan->error, GW_EMISMATCH,
@@ -215,12 +127,12 @@ static gw_status check_idle(gw_plan *plan)
 
 gw_status gw_plan_load(gw_plan *plan, const void *buffer, size_t bytes)
 {
-    struct header h;
+    struct gw_state_header h;
     if (!plan || !buffer)
         return GW_EINVAL;
     gw_status s = check_idle(plan);
     if (!s)
-        s = read_header(&h, buffer, bytes, &plan->error);
+        s = gw_state_open(&h, buffer, bytes, &plan->error);
     if (s)
         return s;
     if (h.ranks != (uint32_t)plan->problem.size || h.rank != (uint32_t)plan->problem.rank)
@@ -241,29 +153,8 @@ gw_status gw_plan_load(gw_plan *plan, const void *buffer, size_t bytes)
 
 /* ---- another number of ranks ------------------------------------------------------------------*/
 
-/* Add what one record brings to the state of unit `c`, as it will stand in `next`. */
-static void fold_own(const struct gw_plan *plan, const struct gw_codec *c, const struct record *r,
-                     int old_rank, int old_ranks, float *next)
-{
-    int size = plan->problem.size, rank = plan->problem.rank;
-    float scale = plan->operation == GW_MEAN ? (float)size / (float)old_ranks : 1;
-    size_t at = 0;
-    for (const struct gw_codec *link = c; link; link = link->inner) {
-        size_t n = link->row->state_count ? link->row->state_count(link) : 0;
-        bool residual = strcmp(link->row->info.name, "ef") == 0;
-        for (size_t i = at; i < at + n; i++) {
-            float v = gw_get_f32(r->values + 4 * i);
-            if (residual && old_rank % size == rank)
-                next[i] += scale * v;
-            else if (!residual && rank % old_ranks == old_rank)
-                next[i] = v;
-        }
-        at += n;
-    }
-}
-
 /* An owner's residual has one float per element: elements move to who owns them now. */
-static void fold_owner(const struct gw_codec *c, const struct record *r, float *next)
+static void fold_owner(const struct gw_codec *c, const struct gw_record *r, float *next)
 {
     uint64_t first = r->first > c->site.first ? r->first : c->site.first;
     uint64_t end = gw_min_size(r->first + r->count, c->site.first + c->site.count);
@@ -271,7 +162,7 @@ static void fold_owner(const struct gw_codec *c, const struct record *r, float *
         next[e - c->site.first] += gw_get_f32(r->values + 4 * (e - r->first));
 }
 
-static bool same_unit(const struct record *r, const struct gw_codec *c)
+static bool same_unit(const struct gw_record *r, const struct gw_codec *c)
 {
     if (r->tensor != c->site.tensor_key || r->stage != (uint64_t)c->site.stage)
         return false;
@@ -286,10 +177,10 @@ static gw_status fold_unit(gw_plan *plan, struct gw_codec *c, const void *const 
     memset(next, 0, gw_codec_state_count(c) * sizeof *next);
     for (int old = 0; old < count; old++) {
         const uint8_t *in = buffers[old];
-        size_t at = STATE_HEADER;
+        size_t at = GW_STATE_HEADER;
         while (at < bytes[old]) {
-            struct record r;
-            gw_status s = read_record(&r, in, bytes[old], &at, &plan->error);
+            struct gw_record r;
+            gw_status s = gw_record_read(&r, in, bytes[old], &at, &plan->error);
             if (s)
                 return s;
             if (!same_unit(&r, c))
@@ -298,12 +189,11 @@ static gw_status fold_unit(gw_plan *plan, struct gw_codec *c, const void *const 
             if (r.stage == 1)
                 fold_owner(c, &r, next);
             else
-                fold_own(plan, c, &r, old, count, next);
+                gw_record_fold(c, &r, old, count, next);
         }
     }
     gw_codec_state_load(c, next);
-    for (struct gw_codec *link = c; link; link = link->inner)
-        link->run = run;
+    gw_record_set_run(c, run);
     return GW_OK;
 }
 
@@ -311,19 +201,19 @@ static gw_status check_folds(gw_plan *plan, const void *const *buffers, const si
                              int count)
 {
     for (int old = 0; old < count; old++) {
-        struct header h;
-        gw_status s = read_header(&h, buffers[old], bytes[old], &plan->error);
+        struct gw_state_header h;
+        gw_status s = gw_state_open(&h, buffers[old], bytes[old], &plan->error);
         if (s)
             return s;
         if (h.ranks != (uint32_t)count || h.rank != (uint32_t)old)
             return gw_fail(&plan->error, GW_EMISMATCH, "buffer %d of %d was saved by rank %u of %u",
                            old, count, h.rank, h.ranks);
-        size_t at = STATE_HEADER;
+        size_t at = GW_STATE_HEADER;
         while (at < bytes[old]) {
-            struct record r;
-            s = read_record(&r, buffers[old], bytes[old], &at, &plan->error);
+            struct gw_record r;
+            s = gw_record_read(&r, buffers[old], bytes[old], &at, &plan->error);
             if (!s)
-                s = check_values(&r, &plan->error);
+                s = gw_record_check_values(&r, &plan->error);
             if (!s && r.stage == 0 && (r.first != 0 || r.count > SIZE_MAX / 4))
                 s = gw_fail(&plan->error, GW_EMISMATCH, "a record covers part of a tensor");
             if (s)
