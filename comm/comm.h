@@ -97,7 +97,9 @@ struct gw_comm {
     void *costs;     /* one block of what the room above measured once (collectives/costs.h) */
     int *nodes;      /* node of each rank */
     int node_rank, node_ranks, node_cores;
-    bool crowded;      /* ranks outnumber cores on this node: waiting gives the core away */
+    int core_ranks;    /* ranks that share this one's cores, itself included; on other nodes too
+                        * where nodes are containers of one machine */
+    bool crowded;      /* they outnumber the cores: waiting gives the core away */
     size_t kept_count; /* buffers a broken transport may still touch */
     struct gw_control *control;
 };

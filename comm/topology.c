@@ -17,17 +17,24 @@ struct place {
     uint32_t status; /* 0, or this rank is out of memory */
 };
 
+/* The running kernel; "" where it does not tell. */
+static void read_boot_id(char *text, int capacity)
+{
+    FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+    *text = '\0';
+    if (file) {
+        if (!fgets(text, capacity, file))
+            *text = '\0';
+        fclose(file);
+    }
+}
+
 /* The running kernel and the name of the host: containers of one machine with names of their own
  * count as nodes of their own, because they may not share memory. */
 static uint64_t node_id(void)
 {
-    char text[320] = "";
-    FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
-    if (file) {
-        if (!fgets(text, 64, file))
-            text[0] = '\0';
-        fclose(file);
-    }
+    char text[320];
+    read_boot_id(text, 64);
     size_t used = strlen(text);
     (void)gethostname(text + used, sizeof text - used - 1);
     return gw_hash_text(text);
@@ -43,8 +50,11 @@ static void count_cores(hwloc_topology_t topology, hwloc_const_bitmap_t bound, s
     }
     if (cores > 0)
         place->cores = (uint32_t)cores;
+    /* Containers share cores where they run under one kernel. */
     char text[512];
-    hwloc_bitmap_snprintf(text, sizeof text, bound);
+    read_boot_id(text, 64);
+    size_t used = strlen(text);
+    hwloc_bitmap_snprintf(text + used, sizeof text - used, bound);
     place->cores_id = gw_hash_text(text);
 }
 
@@ -69,7 +79,7 @@ static gw_status load_topology(hwloc_topology_t *topology)
 static void look_around(struct place *place)
 {
     long online = sysconf(_SC_NPROCESSORS_ONLN);
-    place->node = node_id();
+    place->node = place->cores_id = node_id();
     place->cores = online > 0 ? (uint32_t)online : 1;
     hwloc_topology_t topology;
     if (load_topology(&topology))
@@ -97,17 +107,16 @@ static int number_nodes(gw_comm *comm, const struct place *places)
 static void look_at_node(gw_comm *comm, const struct place *places)
 {
     const struct place *mine = &places[comm->rank];
-    uint32_t sharers = 0;
     comm->node_cores = (int)mine->cores;
     for (int r = 0; r < comm->size; r++) {
+        comm->core_ranks += places[r].cores_id == mine->cores_id;
         if (comm->nodes[r] != comm->nodes[comm->rank])
             continue;
         comm->node_ranks++;
         comm->node_rank += r < comm->rank;
-        sharers += places[r].cores_id == mine->cores_id;
     }
-    comm->crowded = sharers > mine->cores;
-    comm->crowding = comm->crowded ? (double)sharers / mine->cores : 1;
+    comm->crowded = comm->core_ranks > comm->node_cores;
+    comm->crowding = comm->crowded ? (double)comm->core_ranks / comm->node_cores : 1;
 }
 
 /* What wires usually are, until they are probed. */
