@@ -23,6 +23,8 @@
 #include <gradwire/info.h>
 #include <gradwire/plan.h>
 
+#include <stdbool.h>
+
 #include "base/error.h"
 #include "base/random.h"
 #include "base/spec.h"
@@ -121,6 +123,8 @@ struct gw_codec {
     uint64_t run;             /* runs committed so far */
     const gw_f32 *input;      /* set by prepare; the unit's first element */
     gw_f32 *state, *next;     /* row->state_count floats each, zeroed at open */
+    bool filled;              /* `state` may hold more than zeros */
+    bool bypassed;            /* of a core: this run is gw_codec_wrap's */
     void *own;                /* row->own_bytes */
 
     /* Of the outermost instance only. */
@@ -166,6 +170,28 @@ void gw_codec_begin_run(struct gw_codec *c);
 
 /* What wrappers call on c->inner: sets its input, prepares it. */
 gw_status gw_codec_prepare_inner(struct gw_codec *c, const gw_f32 *x, struct gw_error *error);
+
+/* ---- wrap.c: a run whose result travels without the core
+ * -----------------------------------------
+ *
+ *     gw_codec_wrap(c, x, &y)     y: what the wrappers make of x, the whole residual added
+ *     gw_codec_commit             y went out exactly: the residual is zero, momentum is kept
+ *     gw_codec_rollback           or nothing happened                                           */
+
+/* True if that means what the chain means: its result estimates a sum, and ef+, if any, stands
+ * right before the core, so that no wrapper behind it takes away what ef+ believes to be sent. */
+bool gw_codec_can_wrap(const struct gw_codec *c);
+
+/* `*y` is `x` itself where the wrappers change nothing, and then nobody has looked for values that
+ * are not finite; it is valid until commit or rollback. Errors: as gw_codec_prepare. */
+gw_status gw_codec_wrap(struct gw_codec *c, const void *x, const void **y, struct gw_error *error);
+
+/* The residual of the owner's unit becomes part of that of `c`, `factor` times; no run is under way
+ * in either. Between two runs of `c` nothing is lost by it. */
+void gw_codec_take_residual(struct gw_codec *c, struct gw_codec *owner, float factor);
+
+/* A run went by in which the codec was not needed: random numbers go on. */
+void gw_codec_skip_run(struct gw_codec *c);
 
 /* ---- payload.c: header + body
  * -----------------------------------------------------------------*/

@@ -41,10 +41,11 @@ static size_t ef_state_count(const struct gw_codec *c)
 static gw_status ef_prepare(struct gw_codec *c, struct gw_error *error)
 {
     const struct ef *own = c->own;
-    if (own->fused)
+    bool bypassed = c->core->bypassed;
+    if (bypassed ? !c->filled : own->fused)
         return gw_codec_prepare_inner(c->inner, c->input, error);
     gw_bucket_add_state(c, c->state, 0, c->site.count, c->next);
-    for (size_t i = 0; own->scale != 1.0f && i < c->site.count; i++)
+    for (size_t i = 0; own->scale != 1.0f && !bypassed && i < c->site.count; i++)
         c->next[i] *= own->scale;
     return gw_codec_prepare_inner(c->inner, c->next, error);
 }

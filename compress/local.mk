@@ -19,7 +19,8 @@ libcompress_la_SOURCES = \
 	compress/rice.c compress/rice.h \
 	compress/run.c \
 	compress/topk.c \
-	compress/vote.c
+	compress/vote.c \
+	compress/wrap.c
 
 # Kernels and the codecs that stand on them.
 libcompress_la_SOURCES += \

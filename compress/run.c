@@ -68,7 +68,7 @@ gw_status gw_codec_prepare(struct gw_codec *c, const void *x, struct gw_error *e
 gw_status gw_codec_prepare_inner(struct gw_codec *c, const gw_f32 *x, struct gw_error *error)
 {
     c->input = x;
-    return c->row->prepare ? c->row->prepare(c, error) : GW_OK;
+    return c->row->prepare && !c->bypassed ? c->row->prepare(c, error) : GW_OK;
 }
 
 /* ---- agree ----------------------------------------------------------------------------------- */
@@ -92,22 +92,47 @@ gw_status gw_codec_adopt(struct gw_codec *c, const float *side, struct gw_error 
 
 /* ---- end ------------------------------------------------------------------------------------- */
 
+static size_t link_state(const struct gw_codec *l)
+{
+    return l->row->state_count ? l->row->state_count(l) : 0;
+}
+
+static void keep_next(struct gw_codec *l)
+{
+    gw_f32 *committed = l->next;
+    l->next = l->state;
+    l->state = committed;
+    l->filled = true;
+}
+
+/* All of it was sent. */
+static void clear_state(struct gw_codec *l)
+{
+    if (l->filled)
+        memset(l->state, 0, link_state(l) * sizeof *l->state);
+    l->filled = false;
+}
+
 void gw_codec_commit(struct gw_codec *c)
 {
+    bool bypassed = c->core->bypassed;
     c->run++;
     for (struct gw_codec *l = c; l; l = l->inner) {
-        gw_f32 *committed = l->next;
-        l->next = l->state;
-        l->state = committed;
+        if (bypassed && l->row == &gw_row_ef)
+            clear_state(l);
+        else if (!bypassed || l != c->core)
+            keep_next(l);
         l->run = c->run;
         l->input = NULL;
     }
+    c->core->bypassed = false;
 }
 
 void gw_codec_rollback(struct gw_codec *c)
 {
     for (struct gw_codec *l = c; l; l = l->inner)
         l->input = NULL;
+    c->core->bypassed = false;
 }
 
 /* ---- what a chain is ------------------------------------------------------------------------- */
@@ -116,11 +141,6 @@ size_t gw_codec_granule(const struct gw_codec *c)
 {
     const struct gw_codec *core = c->core;
     return core->row->granule ? core->row->granule(core) : 1;
-}
-
-static size_t link_state(const struct gw_codec *l)
-{
-    return l->row->state_count ? l->row->state_count(l) : 0;
 }
 
 size_t gw_codec_state_count(const struct gw_codec *c)
@@ -155,6 +175,9 @@ void gw_codec_state_load(struct gw_codec *c, const float *in)
         size_t count = link_state(c);
         if (count > 0)
             memcpy(c->state, in, count * sizeof(float));
+        c->filled = false;
+        for (size_t i = 0; i < count && !c->filled; i++)
+            c->filled = in[i] != 0;
         in += count;
     }
 }

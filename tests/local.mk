@@ -205,6 +205,12 @@ tests_test_wrappers_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_test_wrappers_LDADD = $(units_LIBS)
 TESTS += tests/test_wrappers
 
+check_PROGRAMS += tests/test_wrap
+tests_test_wrap_SOURCES = tests/test_wrap.c
+tests_test_wrap_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_wrap_LDADD = $(units_LIBS)
+TESTS += tests/test_wrap
+
 check_PROGRAMS += tests/test_vote
 tests_test_vote_SOURCES = tests/test_vote.c
 tests_test_vote_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
