@@ -45,12 +45,6 @@ struct gw_codec_site {
 /* Flags of a payload's header (doc/wire-format.md). */
 enum { GW_PAYLOAD_MERGED = 1, GW_PAYLOAD_ABORT = 2, GW_PAYLOAD_KNOWN_FLAGS = 3 };
 
-struct gw_body { /* a payload without its header */
-    const uint8_t *bytes;
-    size_t length;
-    unsigned flags;
-};
-
 /* Functions may be NULL where the comment says what that means. `first`, `count`: the range, in
  * elements of the unit. Wrappers need open, prepare, encode, state_count only. */
 struct gw_codec_row {

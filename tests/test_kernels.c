@@ -254,7 +254,64 @@ static void halves(const struct gw_kernels *row, size_t count, size_t pad)
     same(row, "bf16_decode_add", count, pad, (void *)a, (void *)b, 4 * count);
 }
 
-static body *const bodies[] = { reductions, sums, packing, signs, codes, halves };
+enum { VOTERS = 70 };
+
+static const size_t voters[] = { 1, 2, 3, 4, 7, 8, 15, 16, 17, 31, 32, 48, 63, VOTERS };
+
+/* Of the bits of `count` elements, of which the last group is no full one. */
+static void naive_majority(const struct gw_body *from, size_t n, size_t at, size_t bytes,
+                           uint8_t *more, uint8_t *tie)
+{
+    for (size_t i = 0; i < bytes; i++) {
+        more[i] = tie[i] = 0;
+        for (unsigned bit = 0; bit < 8; bit++) {
+            size_t set = 0;
+            for (size_t r = 0; r < n; r++)
+                set += from[r].bytes[at + i] >> bit & 1u;
+            more[i] |= (uint8_t)((2 * set > n) << bit);
+            tie[i] |= (uint8_t)((2 * set == n) << bit);
+        }
+    }
+}
+
+static void one_majority(const struct gw_kernels *row, size_t n, size_t count, size_t pad,
+                         const struct gw_body *from)
+{
+    uint8_t more[2][MOST / 8 + 64], tie[2][MOST / 8 + 64];
+    size_t at = pad, bytes = gw_packed_bytes(count, 1);
+    naive_majority(from, n, at, bytes, more[0], tie[0]);
+    more[0][bytes] = more[1][bytes] = tie[0][bytes] = tie[1][bytes] = 0xa5;
+    row->majority(from, n, at, count, NULL, more[1], tie[1]);
+    if (count % 8) { /* bits beyond the last element count for nothing */
+        more[1][bytes - 1] |= more[0][bytes - 1] & (uint8_t)(0xff << count % 8);
+        tie[1][bytes - 1] |= tie[0][bytes - 1] & (uint8_t)(0xff << count % 8);
+    }
+    same(row, "majority", count, pad, more[0], more[1], bytes + 1);
+    same(row, "majority's ties", count, pad, tie[0], tie[1], bytes + 1);
+    static const uint64_t elements[] = { 0, 16, 512 + 32, 5, (1ull << 37) + 48 };
+    for (size_t e = 0; e < sizeof elements / sizeof elements[0]; e++) {
+        const struct gw_coins coins = { { draw(), draw() }, elements[e] };
+        scalar->majority(from, n, at, count, &coins, more[0], NULL);
+        row->majority(from, n, at, count, &coins, more[1], NULL);
+        same(row, "majority with coins", count, pad, more[0], more[1], bytes + 1);
+    }
+}
+
+static void votes(const struct gw_kernels *row, size_t count, size_t pad)
+{
+    static uint8_t bits[VOTERS][MOST / 8 + 128];
+    struct gw_body from[VOTERS];
+    for (size_t r = 0; r < VOTERS; r++) {
+        for (size_t i = 0; i < sizeof bits[r]; i++)
+            bits[r][i] = (uint8_t)draw();
+        from[r] = (struct gw_body){ .bytes = bits[r] };
+    }
+    size_t turn = (count + pad) % 3;
+    for (size_t v = turn; v < sizeof voters / sizeof voters[0]; v += 3)
+        one_majority(row, voters[v], count, pad, from);
+}
+
+static body *const bodies[] = { reductions, sums, packing, signs, votes, codes, halves };
 
 START_TEST(rows_equal_scalar)
 {

@@ -30,6 +30,7 @@ const struct gw_kernels gw_kernels_avx2 = {
     .pack_signs = gw_avx2_pack_signs,
     .unpack_signs = gw_avx2_unpack_signs,
     .unpack_signs_add = gw_avx2_unpack_signs_add,
+    .majority = gw_avx2_majority,
     .quantize = gw_avx2_quantize,
     .dequantize = gw_avx2_dequantize,
     .dequantize_add = gw_avx2_dequantize_add,

@@ -77,6 +77,10 @@ void gw_avx2_unpack_signs(const uint8_t *in, size_t count, const struct gw_scale
 void gw_avx2_unpack_signs_add(const uint8_t *in, size_t count, const struct gw_scales *clear,
                               const struct gw_scales *set, float weight, gw_f32 *sum);
 
+/* avx2_votes.c */
+void gw_avx2_majority(const struct gw_body *bodies, size_t n, size_t at, size_t count,
+                      const struct gw_coins *coins, uint8_t *more, uint8_t *tie);
+
 /* avx2_codes.c */
 void gw_avx2_pack(const uint8_t *codes, size_t count, unsigned bits, uint8_t *out);
 void gw_avx2_unpack(const uint8_t *in, size_t count, unsigned bits, uint8_t *codes);

@@ -26,6 +26,7 @@ const struct gw_kernels gw_kernels_avx512 = {
     .pack_signs = gw_avx512_pack_signs,
     .unpack_signs = gw_avx512_unpack_signs,
     .unpack_signs_add = gw_avx512_unpack_signs_add,
+    .majority = gw_avx512_majority,
     .quantize = gw_avx512_quantize,
     .dequantize = gw_avx512_dequantize,
     .dequantize_add = gw_avx512_dequantize_add,

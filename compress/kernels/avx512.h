@@ -70,6 +70,10 @@ void gw_avx512_unpack_signs(const uint8_t *in, size_t count, const struct gw_sca
 void gw_avx512_unpack_signs_add(const uint8_t *in, size_t count, const struct gw_scales *clear,
                                 const struct gw_scales *set, float weight, gw_f32 *sum);
 
+/* avx512_votes.c */
+void gw_avx512_majority(const struct gw_body *bodies, size_t n, size_t at, size_t count,
+                        const struct gw_coins *coins, uint8_t *more, uint8_t *tie);
+
 /* avx512_codes.c */
 void gw_avx512_pack(const uint8_t *codes, size_t count, unsigned bits, uint8_t *out);
 void gw_avx512_unpack(const uint8_t *in, size_t count, unsigned bits, uint8_t *codes);

@@ -27,6 +27,12 @@ static inline size_t gw_packed_bytes(size_t count, unsigned bits)
     return count / GW_GROUP * (GW_GROUP / 8) * bits + (count % GW_GROUP * bits + 7) / 8;
 }
 
+struct gw_body { /* a payload without its header */
+    const uint8_t *bytes;
+    size_t length;
+    unsigned flags; /* of its header */
+};
+
 struct gw_kernels; /* the table of functions: compress/kernels/table.h, for codec files */
 
 /* The set in force: GRADWIRE_KERNELS, else the last usable row. GW_ESPEC if it is unknown or this

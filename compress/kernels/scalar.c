@@ -26,6 +26,7 @@ const struct gw_kernels gw_kernels_scalar = {
     .pack_signs = gw_scalar_pack_signs,
     .unpack_signs = gw_scalar_unpack_signs,
     .unpack_signs_add = gw_scalar_unpack_signs_add,
+    .majority = gw_scalar_majority,
     .quantize = gw_scalar_quantize,
     .dequantize = gw_scalar_dequantize,
     .dequantize_add = gw_scalar_dequantize_add,

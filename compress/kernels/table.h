@@ -46,6 +46,14 @@ struct gw_quantizer {
     uint64_t element;
 };
 
+/* A fair bit for each element: of element e, bit (e / 16) % 32 of the hash of counter
+ * e / 512 * 16 + e % 16, so that 32 coins of a packed lane come out of two hashes wherever a range
+ * starts. The range's first element is `element`. */
+struct gw_coins {
+    struct gw_random_key key;
+    uint64_t element;
+};
+
 struct gw_kernels {
     const char *name;
     const char *needs; /* CPU features, for people */
@@ -80,6 +88,12 @@ struct gw_kernels {
     void (*unpack_signs_add)(const uint8_t *in, size_t count, const struct gw_scales *clear,
                              const struct gw_scales *set, float weight, gw_f32 *sum);
 
+    /* The vote on `count` elements whose packed bits start at byte `at` of n bodies: a bit of
+     * `more` is set if it is in more than half of them. If it is in exactly half, it is the
+     * element's coin, or, without coins, set in `tie`. */
+    void (*majority)(const struct gw_body *bodies, size_t n, size_t at, size_t count,
+                     const struct gw_coins *coins, uint8_t *more, uint8_t *tie);
+
     /* Sign and magnitude codes, quantized and packed, and back: magnitude times scale. */
     void (*quantize)(const struct gw_quantizer *q, const gw_f32 *x, size_t count, uint8_t *out);
     void (*dequantize)(const uint8_t *in, size_t count, unsigned bits,
@@ -111,6 +125,15 @@ static inline uint32_t gw_quantize_one(const struct gw_quantizer *q, float x, fl
     if (q->nearest)
         return (uint32_t)__builtin_lrintf(v);
     return ((uint32_t)__builtin_lrintf(v * 65536.0f) + gw_random_u16(q->key, element)) >> 16;
+}
+
+/* The coins of the 32 elements element, element + 16, ... */
+static inline uint32_t gw_coin_lane(struct gw_random_key key, uint64_t element)
+{
+    uint64_t counter = element / GW_GROUP * 16 + element % 16;
+    unsigned shift = (unsigned)(element / 16 % 32);
+    uint32_t low = gw_random_u32(key, counter);
+    return shift ? low >> shift | gw_random_u32(key, counter + 16) << (32 - shift) : low;
 }
 
 /* The order of sums: 16 lanes to one. */
