@@ -22,8 +22,8 @@ gw_status gw_bucket_shift(unsigned *shift, const char *codec, double bucket, str
 void gw_bucket_add_state(const struct gw_codec *c, const gw_f32 *state, size_t first, size_t count,
                          gw_f32 *out)
 {
-    c->kernels->add_to(out, c->input + first, state + first, count);
-    if (gw_is_finite(c->kernels->max_abs(out, count)) || c->site.nonfinite == GW_NONFINITE_PASS)
+    float most = c->kernels->add_max(out, c->input + first, state + first, count);
+    if (gw_is_finite(most) || c->site.nonfinite == GW_NONFINITE_PASS)
         return;
     for (size_t i = 0; i < count; i++)
         if (!gw_is_finite(out[i]))
@@ -34,7 +34,7 @@ const gw_f32 *gw_bucket_piece(const struct gw_codec *c, struct gw_source source,
                               size_t count, gw_f32 *buffer)
 {
     if (!source.state)
-        return source.input + first;
+        return source.input + (first - source.origin);
     gw_bucket_add_state(c, source.state, first, count, buffer);
     return buffer;
 }

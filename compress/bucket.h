@@ -15,7 +15,8 @@ enum {
     GW_BUCKET_LEAST = 16,
     GW_BUCKET_MOST = 1 << 24,
     GW_STRIDE_SHIFT = 12,
-    GW_STRIDE = 1 << GW_STRIDE_SHIFT,                  /* elements per turn of a codec's loop */
+    GW_STRIDE = 1 << GW_STRIDE_SHIFT, /* elements per turn of a codec's loop */
+    GW_STREAM_LEAST = 8 << 20,        /* bytes: more than a core's share of the caches */
     GW_STRIDE_SCALES = GW_STRIDE / GW_BUCKET_LEAST + 1 /* buckets that a stride can touch */
 };
 
@@ -57,6 +58,7 @@ static inline size_t gw_bucket_granule(unsigned shift)
 struct gw_source {
     const gw_f32 *input;
     const gw_f32 *state; /* or NULL */
+    size_t origin;       /* the element that input[0] is; 0 with state */
 };
 
 /* out[i] = input + state; a sum beyond the largest float becomes the largest float (its excess is
@@ -95,6 +97,13 @@ gw_status gw_bucket_check_scales(const struct gw_codec *c, const uint8_t *scales
 /* The body's size as it must be. */
 gw_status gw_bucket_check_size(const struct gw_codec *c, size_t length, size_t expected,
                                struct gw_error *error);
+
+/* True if the unit is too large for caches to hold until it is used: outputs of its size are
+ * written past them. */
+static inline int gw_bucket_streams(const struct gw_codec *c)
+{
+    return c->site.count >= GW_STREAM_LEAST / sizeof(float);
+}
 
 /* The largest scale whose product with `factor` (>= 1) is finite. */
 float gw_bucket_scale_limit(float factor);

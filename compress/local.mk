@@ -48,7 +48,7 @@ libkernels_avx2_la_SOURCES = \
 	compress/kernels/avx2_reduce.c compress/kernels/avx2_signs.c \
 	compress/kernels/avx2_votes.c
 noinst_LTLIBRARIES += libkernels_avx512.la
-libkernels_avx512_la_CFLAGS = $(AM_CFLAGS) -mavx512f
+libkernels_avx512_la_CFLAGS = $(AM_CFLAGS) -mavx512f -mavx512dq
 libkernels_avx512_la_SOURCES = \
 	compress/kernels/avx512.c compress/kernels/avx512.h \
 	compress/kernels/avx512_codes.c compress/kernels/avx512_half.c \

@@ -16,6 +16,8 @@
 
 enum { BITS, LEVELS, BUCKET, NORM, ROUNDING, CODING };
 
+enum { TURN = 1024 };
+
 const gw_param gw_qsgd_params[] = {
     [BITS] = { "bits", GW_PARAM_INTEGER, "4", 1, 8, NULL, "bits",
                "of a code: a sign and 2^(bits-1)-1 levels; 1 means one level, which takes 2" },
@@ -129,38 +131,81 @@ struct gw_quantizer gw_qsgd_stride(struct gw_qsgd_scales *scales, size_t at, siz
 
 /* ---- packed codes ---- */
 
-/* Without state: encode the input. With: encode input + state and leave what was not sent. */
-static void encode_packed(const struct gw_codec *c, const gw_f32 *state, gw_f32 *next, size_t first,
-                          size_t count, uint8_t *body)
+/* Elements per turn: small, so that what a turn reads stays in the first-level cache, and whole
+ * buckets where a stride can hold them. */
+static size_t turn(const struct gw_qsgd *own)
+{
+    return own->shift > GW_STRIDE_SHIFT ? GW_STRIDE : gw_max_size((size_t)1 << own->shift, TURN);
+}
+
+static void encode_input(const struct gw_codec *c, size_t first, size_t count, uint8_t *body)
 {
     const struct gw_qsgd *own = c->own;
-    int early = state && gw_bucket_whole(c, own->shift, first, count);
-    const struct gw_source source = { early ? next : c->input, early ? NULL : state };
+    const struct gw_source source = { c->input, NULL, 0 };
+    struct gw_qsgd_scales walk = gw_qsgd_scales(c, source, first, body);
+    uint8_t *codes = body + scales_bytes(c, first, count);
+    size_t stride = turn(own);
+    for (size_t at = 0; at < count; at += stride, codes += stride / 8 * own->bits) {
+        size_t n = gw_min_size(stride, count - at);
+        const gw_f32 *x = c->input + first + at;
+        struct gw_quantizer q = gw_qsgd_stride(&walk, at, n);
+        q.ahead[0] = q.ahead[1] = x + stride;
+        c->kernels->quantize(&q, x, n, codes);
+    }
+}
+
+/* Encode input + state and leave what was not sent: here with the scales of parts of buckets, so
+ * that input + state is made once more for them. */
+static void encode_sum(const struct gw_codec *c, const gw_f32 *state, gw_f32 *next, size_t first,
+                       size_t count, uint8_t *body)
+{
+    const struct gw_qsgd *own = c->own;
+    const struct gw_source source = { c->input, state, 0 };
     struct gw_qsgd_scales walk = gw_qsgd_scales(c, source, first, body);
     struct gw_scales scales = { body, gw_bucket_offset(own->shift, first), own->shift };
     uint8_t *codes = body + scales_bytes(c, first, count);
     for (size_t at = 0; at < count; at += GW_STRIDE, codes += GW_STRIDE / 8 * own->bits) {
         size_t n = gw_min_size(GW_STRIDE, count - at), begin = first + at;
-        if (early)
-            gw_bucket_add_state(c, state, begin, n, next + begin);
         struct gw_quantizer q = gw_qsgd_stride(&walk, at, n);
-        if (!state) {
-            c->kernels->quantize(&q, c->input + begin, n, codes);
-            continue;
-        }
         struct gw_scales here = gw_scales_from(scales, at);
-        if (!early)
-            gw_bucket_add_state(c, state, begin, n, next + begin);
-        c->kernels->quantize(&q, next + begin, n, codes);
-        c->kernels->dequantize_add(codes, n, own->bits, &here, -1.0f, next + begin);
+        gw_bucket_add_state(c, state, begin, n, next + begin);
+        c->kernels->quantize_rest(&q, &here, next + begin, n, codes);
     }
+}
+
+/* The same of whole buckets: one pass over memory. */
+static void encode_whole_sum(const struct gw_codec *c, const gw_f32 *state, gw_f32 *next,
+                             size_t first, size_t count, uint8_t *body)
+{
+    const struct gw_qsgd *own = c->own;
+    struct gw_qsgd_scales walk = gw_qsgd_scales(c, (struct gw_source){ 0 }, first, body);
+    struct gw_scales scales = { body, 0, own->shift };
+    uint8_t *codes = body + scales_bytes(c, first, count);
+    size_t stride = turn(own);
+    gw_f32 buffer[GW_STRIDE];
+    int streams = gw_bucket_streams(c);
+    for (size_t at = 0; at < count; at += stride, codes += stride / 8 * own->bits) {
+        size_t n = gw_min_size(stride, count - at), begin = first + at;
+        gw_f32 *sum = streams ? buffer : next + begin;
+        gw_bucket_add_state(c, state, begin, n, sum);
+        walk.source = (struct gw_source){ sum, NULL, begin };
+        struct gw_quantizer q = gw_qsgd_stride(&walk, at, n);
+        struct gw_scales here = gw_scales_from(scales, at);
+        q.ahead[0] = c->input + begin + stride;
+        q.ahead[1] = state + begin + stride;
+        c->kernels->quantize_rest(&q, &here, sum, n, codes);
+        if (streams)
+            c->kernels->stream(next + begin, sum, n * sizeof(float));
+    }
+    if (streams)
+        c->kernels->stream_end();
 }
 
 static gw_status encode(struct gw_codec *c, size_t first, size_t count, uint8_t *body,
                         size_t *written, struct gw_error *error)
 {
     (void)error;
-    encode_packed(c, NULL, NULL, first, count, body);
+    encode_input(c, first, count, body);
     *written = bound(c, first, count);
     return GW_OK;
 }
@@ -168,7 +213,11 @@ static gw_status encode(struct gw_codec *c, size_t first, size_t count, uint8_t 
 static void encode_feedback(struct gw_codec *c, const gw_f32 *state, gw_f32 *next, size_t first,
                             size_t count, uint8_t *body, size_t *written)
 {
-    encode_packed(c, state, next, first, count, body);
+    const struct gw_qsgd *own = c->own;
+    if (gw_bucket_whole(c, own->shift, first, count))
+        encode_whole_sum(c, state, next, first, count, body);
+    else
+        encode_sum(c, state, next, first, count, body);
     *written = bound(c, first, count);
 }
 

@@ -51,7 +51,7 @@ static float draw_float(int finite)
 }
 
 struct buffers {
-    uint8_t x[4 * MOST + 16], a[4 * MOST + 16], b[4 * MOST + 16], scales[2][4 * (MOST / 16 + 2)];
+    uint8_t x[4 * MOST + 16], a[4 * MOST + 96], b[4 * MOST + 16], scales[2][4 * (MOST / 16 + 2)];
 };
 
 static struct buffers *buffers;
@@ -141,6 +141,26 @@ static void sums(const struct gw_kernels *row, size_t count, size_t pad)
         a[i] = b[i] = draw_float(1);
     scalar->add_to(a, a, x, count), row->add_to(b, b, x, count);
     same(row, "add_to", count, pad, (void *)a, (void *)b, 4 * count);
+    x = fill(count, pad, 0);
+    float m = scalar->add_max(a, a, x, count), n = row->add_max(b, b, x, count);
+    same(row, "add_max", count, pad, &m, &n, sizeof m);
+    same(row, "add_max's sums", count, pad, (void *)a, (void *)b, 4 * count);
+}
+
+/* Any alignment of either side, and nothing beside the bytes asked for. */
+static void streaming(const struct gw_kernels *row, size_t count, size_t pad)
+{
+    const gw_f32 *x = fill(count, pad, 0);
+    for (size_t shift = 1; shift < 80; shift += 13) {
+        uint8_t *out = buffers->a + shift;
+        size_t bytes = 4 * count - (count > 20 ? shift : 0);
+        out[-1] = out[bytes] = 0x5a;
+        row->stream(out, x, bytes);
+        row->stream_end();
+        same(row, "stream", count, pad, (const void *)x, out, bytes);
+        ck_assert_uint_eq(out[-1], 0x5a);
+        ck_assert_uint_eq(out[bytes], 0x5a);
+    }
 }
 
 static void packing(const struct gw_kernels *row, size_t count, size_t pad)
@@ -204,7 +224,8 @@ static void codes(const struct gw_kernels *row, size_t count, size_t pad)
 {
     static const uint64_t elements[] = { 0, 32, 5, 16, (1ull << 37) + 64 };
     uint8_t packed[MOST + 64], other[MOST + 64];
-    gw_f32 *x = fill(count, pad, 0);
+    int finite = pad != 0; /* a NaN less a number keeps no bits to compare */
+    gw_f32 *x = fill(count, pad, finite);
     gw_f32 *a = (gw_f32 *)(buffers->a + pad), *b = (gw_f32 *)(buffers->b + pad);
     for (unsigned bits = 2; bits <= 8; bits++) {
         size_t cut = (bits + count) % CUTS, bytes = gw_packed_bytes(count, bits);
@@ -219,6 +240,12 @@ static void codes(const struct gw_kernels *row, size_t count, size_t pad)
                                       .element = elements[turn % 5] };
             scalar->quantize(&q, x, count, packed), row->quantize(&q, x, count, other);
             same(row, "quantize", count, pad, packed, other, bytes);
+            memcpy(a, x, 4 * count), memcpy(b, x, 4 * count);
+            row->quantize_rest(&q, &scales, b, count, other);
+            same(row, "quantize_rest", count, pad, packed, other, bytes);
+            scalar->dequantize_add(packed, count, bits, &scales, -1.0f, a);
+            if (finite)
+                same(row, "quantize_rest's rest", count, pad, (void *)a, (void *)b, 4 * count);
         }
         scalar->dequantize(packed, count, bits, &scales, a);
         row->dequantize(packed, count, bits, &scales, b);
@@ -311,7 +338,7 @@ static void votes(const struct gw_kernels *row, size_t count, size_t pad)
         one_majority(row, voters[v], count, pad, from);
 }
 
-static body *const bodies[] = { reductions, sums, packing, signs, votes, codes, halves };
+static body *const bodies[] = { reductions, sums, streaming, packing, signs, votes, codes, halves };
 
 START_TEST(rows_equal_scalar)
 {

@@ -68,6 +68,9 @@ double gw_avx2_sum_squares(const gw_f32 *x, size_t count);
 void gw_avx2_add(gw_f32 *sum, const gw_f32 *x, size_t count);
 void gw_avx2_add_scaled(gw_f32 *sum, const gw_f32 *x, float weight, size_t count);
 void gw_avx2_add_to(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t count);
+float gw_avx2_add_max(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t count);
+void gw_avx2_stream(void *out, const void *in, size_t bytes);
+void gw_avx2_stream_end(void);
 
 /* avx2_signs.c */
 size_t gw_avx2_sum_by_sign(const gw_f32 *x, size_t count, double sums[2]);
@@ -85,6 +88,8 @@ void gw_avx2_majority(const struct gw_body *bodies, size_t n, size_t at, size_t 
 void gw_avx2_pack(const uint8_t *codes, size_t count, unsigned bits, uint8_t *out);
 void gw_avx2_unpack(const uint8_t *in, size_t count, unsigned bits, uint8_t *codes);
 void gw_avx2_quantize(const struct gw_quantizer *q, const gw_f32 *x, size_t count, uint8_t *out);
+void gw_avx2_quantize_rest(const struct gw_quantizer *q, const struct gw_scales *scales, gw_f32 *x,
+                           size_t count, uint8_t *out);
 void gw_avx2_dequantize(const uint8_t *in, size_t count, unsigned bits,
                         const struct gw_scales *scales, gw_f32 *out);
 void gw_avx2_dequantize_add(const uint8_t *in, size_t count, unsigned bits,

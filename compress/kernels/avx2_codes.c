@@ -172,10 +172,9 @@ void gw_avx2_unpack(const uint8_t *in, size_t count, unsigned bits, uint8_t *cod
 
 /* ---- sign and magnitude: quantize ---- */
 
-/* gw_random_u32 of eight counters. */
+/* gw_random_u32 from its first multiplication on. */
 INLINE __m256i hash(__m256i h, __m256i second)
 {
-    h = _mm256_xor_si256(h, _mm256_srli_epi32(h, 16));
     h = _mm256_mullo_epi32(h, _mm256_set1_epi32(0x21f0aaad));
     h = _mm256_xor_si256(h, _mm256_srli_epi32(h, 15));
     h = _mm256_add_epi32(h, second);
@@ -184,12 +183,13 @@ INLINE __m256i hash(__m256i h, __m256i second)
 }
 
 /* The hashes of elements element + 0..31, a multiple of 32: their counters differ in the low 4
- * bits only, which are 0 in the first. */
-INLINE struct row random_row(struct gw_random_key key, uint64_t element)
+ * bits only, which are 0 in the first, so that the first shift can be done before the lanes part.
+ */
+INLINE struct row random_rows(struct gw_random_key key, uint64_t element)
 {
     uint64_t counter = element / 2;
     uint32_t base = (uint32_t)counter ^ key.first ^ ((uint32_t)(counter >> 32) * 0x9e3779b9u);
-    const __m256i first = _mm256_set1_epi32((int)base);
+    const __m256i first = _mm256_set1_epi32((int)(base ^ base >> 16));
     const __m256i second = _mm256_set1_epi32((int)key.second);
     const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
     const __m256i more = _mm256_setr_epi32(8, 9, 10, 11, 12, 13, 14, 15);
@@ -197,83 +197,133 @@ INLINE struct row random_row(struct gw_random_key key, uint64_t element)
                          hash(_mm256_xor_si256(first, more), second) };
 }
 
-INLINE __m256i eight_codes(const gw_f32 *x, __m256 inverse, __m256 levels, __m256i random, int bits,
-                           int nearest)
+struct coded {
+    __m256i top;      /* the code in the top bits of the lanes, over bits without meaning */
+    __m256 magnitude; /* what it says */
+};
+
+/* v = min(|x| inverse, levels) is rounded by an addition that leaves it in the low bits of the
+ * mantissa, as an integer (nearest) or with 16 bits of fraction; levels < 128. */
+INLINE struct coded eight_codes(__m256 x, __m256 inverse, __m256 levels, __m256i random, int bits,
+                                int nearest)
 {
-    __m256 v = load_floats(x);
-    __m256i sign = _mm256_and_si256(_mm256_srli_epi32(_mm256_castps_si256(v), 32 - bits),
-                                    _mm256_set1_epi32(1 << (bits - 1)));
-    __m256 a = _mm256_mul_ps(_mm256_andnot_ps(_mm256_set1_ps(-0.0f), v), inverse);
-    a = _mm256_min_ps(a, levels);
-    __m256i magnitude;
-    if (nearest) {
-        magnitude = _mm256_cvtps_epi32(a);
-    } else {
-        __m256i fixed = _mm256_cvtps_epi32(_mm256_mul_ps(a, _mm256_set1_ps(65536.0f)));
-        magnitude = _mm256_srli_epi32(_mm256_add_epi32(fixed, random), 16);
+    const __m256 base = _mm256_set1_ps(nearest ? 0x1p23f : 128.0f);
+    const __m256 sign = _mm256_set1_ps(-0.0f);
+    __m256 v = _mm256_mul_ps(_mm256_andnot_ps(sign, x), inverse);
+    v = _mm256_min_ps(v, levels);
+    __m256i fixed = _mm256_castps_si256(_mm256_add_ps(v, base)), whole = fixed;
+    if (!nearest) {
+        fixed = _mm256_add_epi32(fixed, random);
+        whole = _mm256_and_si256(fixed, _mm256_set1_epi32((int)0xffff0000u));
     }
-    return _mm256_or_si256(sign, magnitude);
+    __m256i top = _mm256_slli_epi32(fixed, nearest ? 32 - bits : 16 - bits);
+    __m256i below = _mm256_andnot_si256(_mm256_castps_si256(sign), top);
+    return (struct coded){ _mm256_or_si256(below, _mm256_castps_si256(_mm256_and_ps(sign, x))),
+                           _mm256_sub_ps(_mm256_castsi256_ps(whole), base) };
 }
 
-INLINE void quantize_group(const struct gw_quantizer *q, const gw_f32 *x, size_t at, int bits,
-                           int nearest, uint8_t *out)
+INLINE __m256i push(__m256i row, __m256i top, int bits)
+{
+    const __m256i mask = _mm256_set1_epi32((int)(~0u << (32 - bits)));
+    return _mm256_or_si256(_mm256_srli_epi32(row, bits), _mm256_and_si256(top, mask));
+}
+
+/* Codes of a power of two of bits are one section, and go in as they are. */
+INLINE void put_top(struct sections *s, struct row top, int bits, int step, uint8_t *out)
+{
+    if (bits & (bits - 1)) {
+        struct row code = { _mm256_srli_epi32(top.low, 32 - bits),
+                            _mm256_srli_epi32(top.high, 32 - bits) };
+        put_step(s, code, bits, step, out);
+        return;
+    }
+    int per_word = 32 / bits;
+    s->four.low = push(s->four.low, top.low, bits);
+    s->four.high = push(s->four.high, top.high, bits);
+    if (step % per_word != per_word - 1)
+        return;
+    uint8_t *at = out + (size_t)64 * (size_t)(step / per_word);
+    _mm256_storeu_si256((__m256i_u *)at, s->four.low);
+    _mm256_storeu_si256((__m256i_u *)(at + 32), s->four.high);
+}
+
+/* x minus the value of its code. */
+INLINE void leave_rest(gw_f32 *x, __m256 was, __m256 magnitude, __m256 scale)
+{
+    __m256 value = _mm256_mul_ps(scale, magnitude);
+    value = _mm256_xor_ps(value, _mm256_and_ps(was, _mm256_set1_ps(-0.0f)));
+    store_floats(x, _mm256_sub_ps(was, value));
+}
+
+INLINE void quantize_row(const struct gw_quantizer *q, const struct gw_scales *left, gw_f32 *x,
+                         size_t i, struct row random, struct sections *s, int bits, int nearest,
+                         int step, uint8_t *out)
 {
     const __m256 levels = _mm256_set1_ps(q->levels);
+    __m256 low = load_floats(x + i), high = load_floats(x + i + 8);
+    __m256 inverse = row_scale(&q->inverse, i);
+    struct coded a = eight_codes(low, inverse, levels, random.low, bits, nearest);
+    struct coded b = eight_codes(high, inverse, levels, random.high, bits, nearest);
+    put_top(s, (struct row){ a.top, b.top }, bits, step, out);
+    if (!left)
+        return;
+    __m256 scale = row_scale(left, i);
+    leave_rest(x + i, low, a.magnitude, scale);
+    leave_rest(x + i + 8, high, b.magnitude, scale);
+}
+
+INLINE void quantize_group(const struct gw_quantizer *q, const struct gw_scales *left, gw_f32 *x,
+                           size_t at, int bits, int nearest, uint8_t *out)
+{
     const __m256i low_half = _mm256_set1_epi32(0xffff);
     struct sections s = { 0 };
     for (int step = 0; step < STEPS; step += 2) {
         size_t i = at + (size_t)step * 16;
-        struct row r = { _mm256_setzero_si256(), _mm256_setzero_si256() };
+        struct row h = { _mm256_setzero_si256(), _mm256_setzero_si256() };
         if (!nearest)
-            r = random_row(q->key, q->element + i);
-        __m256 inverse = row_scale(&q->inverse, i);
-        struct row code = { eight_codes(x + i, inverse, levels, _mm256_and_si256(r.low, low_half),
-                                        bits, nearest),
-                            eight_codes(x + i + 8, inverse, levels,
-                                        _mm256_and_si256(r.high, low_half), bits, nearest) };
-        put_step(&s, code, bits, step, out);
-        inverse = row_scale(&q->inverse, i + 16);
-        code.low =
-            eight_codes(x + i + 16, inverse, levels, _mm256_srli_epi32(r.low, 16), bits, nearest);
-        code.high =
-            eight_codes(x + i + 24, inverse, levels, _mm256_srli_epi32(r.high, 16), bits, nearest);
-        put_step(&s, code, bits, step + 1, out);
+            h = random_rows(q->key, q->element + i);
+        struct row first = { _mm256_and_si256(h.low, low_half),
+                             _mm256_and_si256(h.high, low_half) };
+        struct row second = { _mm256_srli_epi32(h.low, 16), _mm256_srli_epi32(h.high, 16) };
+        gw_prefetch_pair(q->ahead, i);
+        quantize_row(q, left, x, i, first, &s, bits, nearest, step, out);
+        quantize_row(q, left, x, i + 16, second, &s, bits, nearest, step + 1, out);
     }
 }
 
-INLINE size_t quantize_groups(const struct gw_quantizer *q, const gw_f32 *x, size_t count, int bits,
-                              uint8_t *out)
+INLINE size_t quantize_groups(const struct gw_quantizer *q, const struct gw_scales *left, gw_f32 *x,
+                              size_t count, int bits, uint8_t *out)
 {
     size_t at = 0;
     for (; at + GW_GROUP <= count; at += GW_GROUP, out += GW_GROUP / 8 * bits) {
         if (q->nearest)
-            quantize_group(q, x, at, bits, 1, out);
+            quantize_group(q, left, x, at, bits, 1, out);
         else
-            quantize_group(q, x, at, bits, 0, out);
+            quantize_group(q, left, x, at, bits, 0, out);
     }
     return at;
 }
 
-static size_t quantize_bits(const struct gw_quantizer *q, const gw_f32 *x, size_t count,
-                            uint8_t *out)
+INLINE size_t quantize_bits(const struct gw_quantizer *q, const struct gw_scales *left, gw_f32 *x,
+                            size_t count, uint8_t *out)
 {
     if (q->inverse.offset % 16 || (!q->nearest && q->element % 32))
         return 0;
     switch (q->bits) {
     case 2:
-        return quantize_groups(q, x, count, 2, out);
+        return quantize_groups(q, left, x, count, 2, out);
     case 3:
-        return quantize_groups(q, x, count, 3, out);
+        return quantize_groups(q, left, x, count, 3, out);
     case 4:
-        return quantize_groups(q, x, count, 4, out);
+        return quantize_groups(q, left, x, count, 4, out);
     case 5:
-        return quantize_groups(q, x, count, 5, out);
+        return quantize_groups(q, left, x, count, 5, out);
     case 6:
-        return quantize_groups(q, x, count, 6, out);
+        return quantize_groups(q, left, x, count, 6, out);
     case 7:
-        return quantize_groups(q, x, count, 7, out);
+        return quantize_groups(q, left, x, count, 7, out);
     case 8:
-        return quantize_groups(q, x, count, 8, out);
+        return quantize_groups(q, left, x, count, 8, out);
     default:
         return 0;
     }
@@ -281,11 +331,18 @@ static size_t quantize_bits(const struct gw_quantizer *q, const gw_f32 *x, size_
 
 void gw_avx2_quantize(const struct gw_quantizer *q, const gw_f32 *x, size_t count, uint8_t *out)
 {
-    size_t done = quantize_bits(q, x, count, out);
-    struct gw_quantizer rest = *q;
-    rest.inverse = gw_scales_from(q->inverse, done);
-    rest.element += done;
+    size_t done = quantize_bits(q, NULL, (gw_f32 *)x, count, out);
+    struct gw_quantizer rest = gw_quantizer_from(*q, done);
     gw_kernels_scalar.quantize(&rest, x + done, count - done, out + done / 8 * q->bits);
+}
+
+void gw_avx2_quantize_rest(const struct gw_quantizer *q, const struct gw_scales *scales, gw_f32 *x,
+                           size_t count, uint8_t *out)
+{
+    size_t done = quantize_bits(q, scales, x, count, out);
+    struct gw_quantizer rest = gw_quantizer_from(*q, done);
+    struct gw_scales here = gw_scales_from(*scales, done);
+    gw_kernels_scalar.quantize_rest(&rest, &here, x + done, count - done, out + done / 8 * q->bits);
 }
 
 /* ---- sign and magnitude: back ---- */

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* SPDX-FileCopyrightText: 2026 the gradwire authors */
-/* Kernels for AVX-512 (F alone): 16 lanes are one vector. Tails, scales that change inside a row
+/* Kernels for AVX-512 F and DQ: 16 lanes are one vector. Tails, scales that change inside a row
  * of 16, and stochastic codes at odd elements go to the scalar set, as in avx2.c. */
 #include "compress/kernels/avx512.h"
 
 static int usable(void)
 {
-    return __builtin_cpu_supports("avx512f");
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq");
 }
 
 const struct gw_kernels gw_kernels_avx512 = {
     .name = "avx512",
-    .needs = "AVX-512 F",
+    .needs = "AVX-512 F, DQ",
     .usable = usable,
     .count_nonfinite = gw_avx512_count_nonfinite,
     .max_abs = gw_avx512_max_abs,
@@ -21,6 +21,9 @@ const struct gw_kernels gw_kernels_avx512 = {
     .add = gw_avx512_add,
     .add_scaled = gw_avx512_add_scaled,
     .add_to = gw_avx512_add_to,
+    .add_max = gw_avx512_add_max,
+    .stream = gw_avx512_stream,
+    .stream_end = gw_avx512_stream_end,
     .pack = gw_avx512_pack,
     .unpack = gw_avx512_unpack,
     .pack_signs = gw_avx512_pack_signs,
@@ -28,6 +31,7 @@ const struct gw_kernels gw_kernels_avx512 = {
     .unpack_signs_add = gw_avx512_unpack_signs_add,
     .majority = gw_avx512_majority,
     .quantize = gw_avx512_quantize,
+    .quantize_rest = gw_avx512_quantize_rest,
     .dequantize = gw_avx512_dequantize,
     .dequantize_add = gw_avx512_dequantize_add,
     .fp16_encode = gw_avx512_fp16_encode,

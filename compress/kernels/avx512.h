@@ -61,6 +61,9 @@ double gw_avx512_sum_squares(const gw_f32 *x, size_t count);
 void gw_avx512_add(gw_f32 *sum, const gw_f32 *x, size_t count);
 void gw_avx512_add_scaled(gw_f32 *sum, const gw_f32 *x, float weight, size_t count);
 void gw_avx512_add_to(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t count);
+float gw_avx512_add_max(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t count);
+void gw_avx512_stream(void *out, const void *in, size_t bytes);
+void gw_avx512_stream_end(void);
 
 /* avx512_signs.c */
 size_t gw_avx512_sum_by_sign(const gw_f32 *x, size_t count, double sums[2]);
@@ -78,6 +81,8 @@ void gw_avx512_majority(const struct gw_body *bodies, size_t n, size_t at, size_
 void gw_avx512_pack(const uint8_t *codes, size_t count, unsigned bits, uint8_t *out);
 void gw_avx512_unpack(const uint8_t *in, size_t count, unsigned bits, uint8_t *codes);
 void gw_avx512_quantize(const struct gw_quantizer *q, const gw_f32 *x, size_t count, uint8_t *out);
+void gw_avx512_quantize_rest(const struct gw_quantizer *q, const struct gw_scales *scales,
+                             gw_f32 *x, size_t count, uint8_t *out);
 void gw_avx512_dequantize(const uint8_t *in, size_t count, unsigned bits,
                           const struct gw_scales *scales, gw_f32 *out);
 void gw_avx512_dequantize_add(const uint8_t *in, size_t count, unsigned bits,

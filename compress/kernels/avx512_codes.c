@@ -154,91 +154,139 @@ void gw_avx512_unpack(const uint8_t *in, size_t count, unsigned bits, uint8_t *c
 
 /* ---- sign and magnitude: quantize ---- */
 
-/* The hashes (gw_random_u32) of elements element + 0..31, a multiple of 32: their counters differ
- * in the low 4 bits only, which are 0 in the first. */
-INLINE __m512i random_row(struct gw_random_key key, uint64_t element)
+struct pair {
+    __m512i first, second;
+};
+
+/* The random numbers (gw_random_u16) of elements element + 0..31, a multiple of 32. Their counters
+ * differ in the low 4 bits only, which are 0 in the first: the hash's first shift does not see
+ * them, and can be done before the lanes part. */
+INLINE struct pair random_rows(struct gw_random_key key, uint64_t element)
 {
     const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const __m512i low_half = _mm512_set1_epi32(0xffff);
     uint64_t counter = element / 2;
     uint32_t base = (uint32_t)counter ^ key.first ^ ((uint32_t)(counter >> 32) * 0x9e3779b9u);
-    __m512i h = _mm512_xor_si512(_mm512_set1_epi32((int)base), lanes);
-    h = _mm512_xor_si512(h, _mm512_srli_epi32(h, 16));
+    __m512i h = _mm512_xor_si512(_mm512_set1_epi32((int)(base ^ base >> 16)), lanes);
     h = _mm512_mullo_epi32(h, _mm512_set1_epi32(0x21f0aaad));
     h = _mm512_xor_si512(h, _mm512_srli_epi32(h, 15));
     h = _mm512_add_epi32(h, _mm512_set1_epi32((int)key.second));
     h = _mm512_mullo_epi32(h, _mm512_set1_epi32(0x735a2d97));
-    return _mm512_xor_si512(h, _mm512_srli_epi32(h, 15));
+    __m512i shifted = _mm512_srli_epi32(h, 15);
+    return (struct pair){ _mm512_ternarylogic_epi32(h, shifted, low_half, 0x28), /* (h ^ s) & m */
+                          _mm512_srli_epi32(_mm512_xor_si512(h, shifted), 16) };
 }
 
-INLINE __m512i row_codes(const gw_f32 *x, __m512 inverse, __m512 levels, __m512i random, int bits,
-                         int nearest)
+struct coded {
+    __m512i top;      /* the code in the top bits of the lanes, over bits without meaning */
+    __m512 magnitude; /* what it says */
+};
+
+/* v = min(|x| inverse, levels) is rounded by an addition that leaves it in the low bits of the
+ * mantissa, as an integer (nearest) or with 16 bits of fraction; levels < 128. */
+INLINE struct coded row_codes(__m512 x, __m512 inverse, __m512 levels, __m512i random, int bits,
+                              int nearest)
 {
-    __m512 v = load_floats(x);
-    __m512i sign =
-        _mm512_and_si512(_mm512_srli_epi32(_mm512_castps_si512(v), (unsigned)(32 - bits)),
-                         _mm512_set1_epi32(1 << (bits - 1)));
-    __m512 a = _mm512_min_ps(_mm512_mul_ps(_mm512_abs_ps(v), inverse), levels);
-    __m512i magnitude;
-    if (nearest) {
-        magnitude = _mm512_cvtps_epi32(a);
-    } else {
-        __m512i fixed = _mm512_cvtps_epi32(_mm512_mul_ps(a, _mm512_set1_ps(65536.0f)));
-        magnitude = _mm512_srli_epi32(_mm512_add_epi32(fixed, random), 16);
+    const __m512 base = _mm512_set1_ps(nearest ? 0x1p23f : 128.0f);
+    const __m512i sign = _mm512_set1_epi32((int)0x80000000u);
+    const int least_magnitude = 0xa; /* and no sign; of NaN and a number, the number */
+    __m512 v = _mm512_range_ps(_mm512_mul_ps(x, inverse), levels, least_magnitude);
+    __m512i fixed = _mm512_castps_si512(_mm512_add_ps(v, base)), whole = fixed;
+    if (!nearest) {
+        fixed = _mm512_add_epi32(fixed, random);
+        whole = _mm512_and_si512(fixed, _mm512_set1_epi32((int)0xffff0000u));
     }
-    return _mm512_or_si512(sign, magnitude);
+    __m512i top = _mm512_slli_epi32(fixed, (unsigned)(nearest ? 32 - bits : 16 - bits));
+    return (struct coded){ _mm512_ternarylogic_epi32(sign, _mm512_castps_si512(x), top,
+                                                     0xca), /* s ? x : top */
+                           _mm512_sub_ps(_mm512_castsi512_ps(whole), base) };
 }
 
-INLINE void quantize_group(const struct gw_quantizer *q, const gw_f32 *x, size_t at, int bits,
-                           int nearest, uint8_t *out)
+/* Codes of a power of two of bits are one section, and go in as they are. */
+INLINE void put_top(struct sections *s, __m512i top, int bits, int step, uint8_t *out)
 {
-    const __m512 levels = _mm512_set1_ps(q->levels);
-    const __m512i low_half = _mm512_set1_epi32(0xffff);
+    if (bits & (bits - 1)) {
+        put_step(s, _mm512_srli_epi32(top, (unsigned)(32 - bits)), bits, step, out);
+        return;
+    }
+    const __m512i mask = _mm512_set1_epi32((int)(~0u << (32 - bits)));
+    int per_word = 32 / bits;
+    __m512i row = _mm512_srli_epi32(s->four, (unsigned)bits);
+    s->four = _mm512_ternarylogic_epi32(row, top, mask, 0xf8); /* row | (top & mask) */
+    if (step % per_word == per_word - 1)
+        _mm512_storeu_si512(out + (size_t)64 * (size_t)(step / per_word), s->four);
+}
+
+/* x minus the value of its code. */
+INLINE void leave_rest(gw_f32 *x, __m512 was, __m512 magnitude, __m512 scale)
+{
+    const __m512i sign = _mm512_set1_epi32((int)0x80000000u);
+    __m512i value = _mm512_castps_si512(_mm512_mul_ps(scale, magnitude));
+    value =
+        _mm512_ternarylogic_epi32(value, _mm512_castps_si512(was), sign, 0x78); /* v ^ (x & s) */
+    store_floats(x, _mm512_sub_ps(was, _mm512_castsi512_ps(value)));
+}
+
+INLINE void quantize_row(const struct gw_quantizer *q, const struct gw_scales *left, gw_f32 *x,
+                         size_t i, __m512i random, struct sections *s, int bits, int nearest,
+                         int step, uint8_t *out)
+{
+    __m512 v = load_floats(x + i);
+    struct coded code =
+        row_codes(v, row_scale(&q->inverse, i), _mm512_set1_ps(q->levels), random, bits, nearest);
+    put_top(s, code.top, bits, step, out);
+    if (left)
+        leave_rest(x + i, v, code.magnitude, row_scale(left, i));
+}
+
+INLINE void quantize_group(const struct gw_quantizer *q, const struct gw_scales *left, gw_f32 *x,
+                           size_t at, int bits, int nearest, uint8_t *out)
+{
     struct sections s = { 0 };
     for (int step = 0; step < STEPS; step += 2) {
         size_t i = at + (size_t)step * 16;
-        __m512i random = nearest ? low_half : random_row(q->key, q->element + i);
-        __m512i code = row_codes(x + i, row_scale(&q->inverse, i), levels,
-                                 _mm512_and_si512(random, low_half), bits, nearest);
-        put_step(&s, code, bits, step, out);
-        code = row_codes(x + i + 16, row_scale(&q->inverse, i + 16), levels,
-                         _mm512_srli_epi32(random, 16), bits, nearest);
-        put_step(&s, code, bits, step + 1, out);
+        struct pair random = { 0 };
+        if (!nearest)
+            random = random_rows(q->key, q->element + i);
+        gw_prefetch_pair(q->ahead, i);
+        quantize_row(q, left, x, i, random.first, &s, bits, nearest, step, out);
+        quantize_row(q, left, x, i + 16, random.second, &s, bits, nearest, step + 1, out);
     }
 }
 
-INLINE size_t quantize_groups(const struct gw_quantizer *q, const gw_f32 *x, size_t count, int bits,
-                              uint8_t *out)
+INLINE size_t quantize_groups(const struct gw_quantizer *q, const struct gw_scales *left, gw_f32 *x,
+                              size_t count, int bits, uint8_t *out)
 {
     size_t at = 0;
     for (; at + GW_GROUP <= count; at += GW_GROUP, out += GW_GROUP / 8 * bits) {
         if (q->nearest)
-            quantize_group(q, x, at, bits, 1, out);
+            quantize_group(q, left, x, at, bits, 1, out);
         else
-            quantize_group(q, x, at, bits, 0, out);
+            quantize_group(q, left, x, at, bits, 0, out);
     }
     return at;
 }
 
-static size_t quantize_bits(const struct gw_quantizer *q, const gw_f32 *x, size_t count,
-                            uint8_t *out)
+INLINE size_t quantize_bits(const struct gw_quantizer *q, const struct gw_scales *left, gw_f32 *x,
+                            size_t count, uint8_t *out)
 {
     if (q->inverse.offset % 16 || (!q->nearest && q->element % 32))
         return 0;
     switch (q->bits) {
     case 2:
-        return quantize_groups(q, x, count, 2, out);
+        return quantize_groups(q, left, x, count, 2, out);
     case 3:
-        return quantize_groups(q, x, count, 3, out);
+        return quantize_groups(q, left, x, count, 3, out);
     case 4:
-        return quantize_groups(q, x, count, 4, out);
+        return quantize_groups(q, left, x, count, 4, out);
     case 5:
-        return quantize_groups(q, x, count, 5, out);
+        return quantize_groups(q, left, x, count, 5, out);
     case 6:
-        return quantize_groups(q, x, count, 6, out);
+        return quantize_groups(q, left, x, count, 6, out);
     case 7:
-        return quantize_groups(q, x, count, 7, out);
+        return quantize_groups(q, left, x, count, 7, out);
     case 8:
-        return quantize_groups(q, x, count, 8, out);
+        return quantize_groups(q, left, x, count, 8, out);
     default:
         return 0;
     }
@@ -246,11 +294,18 @@ static size_t quantize_bits(const struct gw_quantizer *q, const gw_f32 *x, size_
 
 void gw_avx512_quantize(const struct gw_quantizer *q, const gw_f32 *x, size_t count, uint8_t *out)
 {
-    size_t done = quantize_bits(q, x, count, out);
-    struct gw_quantizer rest = *q;
-    rest.inverse = gw_scales_from(q->inverse, done);
-    rest.element += done;
+    size_t done = quantize_bits(q, NULL, (gw_f32 *)x, count, out);
+    struct gw_quantizer rest = gw_quantizer_from(*q, done);
     gw_kernels_scalar.quantize(&rest, x + done, count - done, out + done / 8 * q->bits);
+}
+
+void gw_avx512_quantize_rest(const struct gw_quantizer *q, const struct gw_scales *scales,
+                             gw_f32 *x, size_t count, uint8_t *out)
+{
+    size_t done = quantize_bits(q, scales, x, count, out);
+    struct gw_quantizer rest = gw_quantizer_from(*q, done);
+    struct gw_scales here = gw_scales_from(*scales, done);
+    gw_kernels_scalar.quantize_rest(&rest, &here, x + done, count - done, out + done / 8 * q->bits);
 }
 
 /* ---- sign and magnitude: back ---- */

@@ -96,3 +96,39 @@ void gw_avx512_add_to(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t coun
         store_floats(out + at, _mm512_add_ps(load_floats(a + at), load_floats(b + at)));
     gw_kernels_scalar.add_to(out + at, a + at, b + at, count - at);
 }
+
+float gw_avx512_add_max(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t count)
+{
+    const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
+    __m512i most[2] = { _mm512_setzero_si512(), _mm512_setzero_si512() };
+    size_t at = 0;
+    for (; at + 32 <= count; at += 32)
+        for (int k = 0; k < 2; k++) {
+            size_t i = at + (size_t)(16 * k);
+            __m512 sum = _mm512_add_ps(load_floats(a + i), load_floats(b + i));
+            store_floats(out + i, sum);
+            most[k] =
+                _mm512_max_epu32(most[k], _mm512_and_si512(_mm512_castps_si512(sum), magnitude));
+        }
+    uint32_t wide = _mm512_reduce_max_epu32(_mm512_max_epu32(most[0], most[1]));
+    uint32_t rest = gw_float_bits(gw_kernels_scalar.add_max(out + at, a + at, b + at, count - at));
+    return gw_bits_float(wide > rest ? wide : rest);
+}
+
+/* Up to the first line of `out`, whole lines, the rest. */
+void gw_avx512_stream(void *out, const void *in, size_t bytes)
+{
+    uint8_t *to = out;
+    const uint8_t *from = in;
+    size_t head = gw_min_size(-(uintptr_t)to % 64, bytes);
+    memcpy(to, from, head);
+    size_t at = head;
+    for (; at + 64 <= bytes; at += 64)
+        _mm512_stream_si512((void *)(to + at), load_bits(from + at));
+    memcpy(to + at, from + at, bytes - at);
+}
+
+void gw_avx512_stream_end(void)
+{
+    _mm_sfence();
+}

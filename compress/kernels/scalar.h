@@ -14,6 +14,9 @@ double gw_scalar_sum_squares(const gw_f32 *x, size_t count);
 void gw_scalar_add(gw_f32 *sum, const gw_f32 *x, size_t count);
 void gw_scalar_add_scaled(gw_f32 *sum, const gw_f32 *x, float weight, size_t count);
 void gw_scalar_add_to(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t count);
+float gw_scalar_add_max(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t count);
+void gw_scalar_stream(void *out, const void *in, size_t bytes);
+void gw_scalar_stream_end(void);
 
 /* scalar_signs.c */
 size_t gw_scalar_sum_by_sign(const gw_f32 *x, size_t count, double sums[2]);
@@ -31,6 +34,8 @@ void gw_scalar_majority(const struct gw_body *bodies, size_t n, size_t at, size_
 void gw_scalar_pack(const uint8_t *codes, size_t count, unsigned bits, uint8_t *out);
 void gw_scalar_unpack(const uint8_t *in, size_t count, unsigned bits, uint8_t *codes);
 void gw_scalar_quantize(const struct gw_quantizer *q, const gw_f32 *x, size_t count, uint8_t *out);
+void gw_scalar_quantize_rest(const struct gw_quantizer *q, const struct gw_scales *scales,
+                             gw_f32 *x, size_t count, uint8_t *out);
 void gw_scalar_dequantize(const uint8_t *in, size_t count, unsigned bits,
                           const struct gw_scales *scales, gw_f32 *out);
 void gw_scalar_dequantize_add(const uint8_t *in, size_t count, unsigned bits,

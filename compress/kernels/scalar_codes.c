@@ -136,3 +136,10 @@ void gw_scalar_dequantize_add(const uint8_t *in, size_t count, unsigned bits,
             sum[at + i] += weight * code_value(codes[i], bits, gw_scale_at(scales, at + i));
     }
 }
+
+void gw_scalar_quantize_rest(const struct gw_quantizer *q, const struct gw_scales *scales,
+                             gw_f32 *x, size_t count, uint8_t *out)
+{
+    gw_scalar_quantize(q, x, count, out);
+    gw_scalar_dequantize_add(out, count, q->bits, scales, -1.0f, x);
+}

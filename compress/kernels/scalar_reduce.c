@@ -62,3 +62,18 @@ void gw_scalar_add_to(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t coun
     for (size_t i = 0; i < count; i++)
         out[i] = a[i] + b[i];
 }
+
+float gw_scalar_add_max(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t count)
+{
+    gw_scalar_add_to(out, a, b, count);
+    return gw_scalar_max_abs(out, count);
+}
+
+void gw_scalar_stream(void *out, const void *in, size_t bytes)
+{
+    memcpy(out, in, bytes);
+}
+
+void gw_scalar_stream_end(void)
+{
+}

@@ -44,6 +44,7 @@ struct gw_quantizer {
     int nearest;
     struct gw_random_key key;
     uint64_t element;
+    const gw_f32 *ahead[2]; /* to prefetch ahead[0] + i and ahead[1] + i with element i, or NULL */
 };
 
 /* A fair bit for each element: of element e, bit (e / 16) % 32 of the hash of counter
@@ -53,6 +54,24 @@ struct gw_coins {
     struct gw_random_key key;
     uint64_t element;
 };
+
+/* The quantizer of the same range from its element i on. */
+static inline struct gw_quantizer gw_quantizer_from(struct gw_quantizer q, size_t i)
+{
+    q.inverse = gw_scales_from(q.inverse, i);
+    q.element += i;
+    return q;
+}
+
+/* Two cache lines, 32 floats, from element i on. Any address will do: nothing is read. */
+static inline void gw_prefetch_pair(const gw_f32 *const ahead[2], size_t i)
+{
+    for (int k = 0; k < 2; k++) {
+        uintptr_t at = (uintptr_t)ahead[k] + i * sizeof(float);
+        __builtin_prefetch((const void *)at);
+        __builtin_prefetch((const void *)(at + 64));
+    }
+}
 
 struct gw_kernels {
     const char *name;
@@ -76,6 +95,13 @@ struct gw_kernels {
     void (*add_scaled)(gw_f32 *sum, const gw_f32 *x, float weight, size_t count);
     void (*add_to)(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t count);
 
+    /* add_to; returns max_abs of what it wrote. */
+    float (*add_max)(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t count);
+
+    /* Copy past the caches what will not be read soon; `stream_end` after the last of several. */
+    void (*stream)(void *out, const void *in, size_t bytes);
+    void (*stream_end)(void);
+
     /* Codes of 1 to 8 bits, one per byte, higher bits ignored (pack) or 0 (unpack). */
     void (*pack)(const uint8_t *codes, size_t count, unsigned bits, uint8_t *out);
     void (*unpack)(const uint8_t *in, size_t count, unsigned bits, uint8_t *codes);
@@ -96,6 +122,10 @@ struct gw_kernels {
 
     /* Sign and magnitude codes, quantized and packed, and back: magnitude times scale. */
     void (*quantize)(const struct gw_quantizer *q, const gw_f32 *x, size_t count, uint8_t *out);
+
+    /* quantize, and then x[i] -= value of its code: dequantize_add with the weight -1. */
+    void (*quantize_rest)(const struct gw_quantizer *q, const struct gw_scales *scales, gw_f32 *x,
+                          size_t count, uint8_t *out);
     void (*dequantize)(const uint8_t *in, size_t count, unsigned bits,
                        const struct gw_scales *scales, gw_f32 *out);
     void (*dequantize_add)(const uint8_t *in, size_t count, unsigned bits,
