@@ -8,5 +8,6 @@ libbase_la_SOURCES = \
 	base/settings.c base/settings.h \
 	base/spec.c base/spec.h \
 	base/status.c \
+	base/stream.c base/stream.h \
 	base/types.h
 libbase_la_CPPFLAGS = $(AM_CPPFLAGS) $(XXHASH_CFLAGS)

@@ -24,9 +24,12 @@ struct gw_problem {
     bool divides;   /* GW_MEAN */
     bool checks;    /* native: ranks may refuse their input, so they ask each other first */
     bool agrees;    /* some codec has side information to agree on */
-    double raw_bytes, coded_bytes; /* of the whole layout */
-    double bits_per_s, latency_s;  /* of the link */
-    double codec_bytes_per_s;      /* of float input, one encode or decode */
+    int nodes, node, node_ranks, node_rank; /* node_ranks 0: not the same on all nodes */
+    const int *members;                     /* node_ranks of node 0, of node 1, ... */
+    bool shares;                            /* the ranks of a node have memory in common */
+    double raw_bytes, coded_bytes;          /* of the whole layout */
+    double bits_per_s, latency_s;           /* of the link */
+    double codec_bytes_per_s;               /* of float input, one encode or decode */
     double memory_bytes_per_s;
 };
 
@@ -42,7 +45,7 @@ struct gw_algorithm_row {
 extern const struct gw_algorithm_row *const gw_algorithm_rows[]; /* ends with NULL */
 
 extern const struct gw_algorithm_row gw_native, gw_ring, gw_doubling, gw_direct, gw_gather,
-    gw_linear, gw_tree;
+    gw_linear, gw_tree, gw_shared_memory;
 
 /* The row to use: the one named `forced` ("" or NULL: the cheapest applicable). `reason` gets a
  * sentence. Errors: GW_ESPEC (unknown, with the valid names), GW_ENOTSUP (not applicable). */

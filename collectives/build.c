@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* SPDX-FileCopyrightText: 2026 the gradwire authors */
 /* From what was asked to steps and memory. Local: no communication. */
-#include "collectives/plan.h"
+#include "collectives/memory.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { PIECE_ELEMENTS = 1 << 18, PIECES_MAX = 256 };
+enum { NODES_MAX = 4096, PIECE_ELEMENTS = 1 << 18, PIECES_MAX = 256 };
 
 /* Rough rates that only choices among algorithms use: one core, data in memory. */
 static const double CODEC_BYTES_PER_S = 2e9, MEMORY_BYTES_PER_S = 5e9;
@@ -82,6 +82,34 @@ static void describe(struct gw_plan *plan)
     p->checks = plan->nonfinite == GW_NONFINITE_REFUSE && plan->type != GW_I32;
     p->native = transport->native && transport->has_native(plan->comm, plan->type, sums);
     count_bytes(plan, p);
+}
+
+/* Who stands where on which node, if all nodes have the same number of ranks. */
+static gw_status describe_nodes(struct gw_plan *plan)
+{
+    struct gw_problem *p = &plan->problem;
+    const gw_comm *comm = plan->comm;
+    int filled[NODES_MAX] = { 0 };
+    for (int r = 0; r < p->size; r++)
+        p->nodes = comm->nodes[r] >= p->nodes ? comm->nodes[r] + 1 : p->nodes;
+    p->node = comm->nodes[p->rank];
+    p->node_rank = comm->node_rank;
+    p->shares = comm->shares && !plan->unshared;
+    if (p->size % p->nodes != 0 || p->nodes > NODES_MAX)
+        return GW_OK;
+    int each = p->size / p->nodes;
+    plan->members = malloc((size_t)p->size * sizeof *plan->members);
+    if (!plan->members)
+        return GW_ENOMEM;
+    for (int r = 0; r < p->size; r++) {
+        int node = comm->nodes[r];
+        if (filled[node] == each)
+            return GW_OK;
+        plan->members[node * each + filled[node]++] = r;
+    }
+    p->members = plan->members;
+    p->node_ranks = each;
+    return GW_OK;
 }
 
 static gw_status cut(struct gw_plan *plan)
@@ -179,7 +207,7 @@ static bool touches_sum(enum gw_step_kind kind)
 {
     return kind == GW_STEP_REENCODE || kind == GW_STEP_LOAD || kind == GW_STEP_DECODE ||
            kind == GW_STEP_ADD || kind == GW_STEP_DIVIDE || kind == GW_STEP_NATIVE ||
-           kind == GW_STEP_COPY;
+           kind == GW_STEP_COPY || kind == GW_STEP_REDUCE;
 }
 
 static gw_status open_sum(struct gw_plan *plan)
@@ -194,7 +222,10 @@ static gw_status open_sum(struct gw_plan *plan)
         end = gw_max_size(end, piece->first + piece->count);
     }
     plan->sum_first = end ? first : 0;
-    plan->sum = malloc((end - plan->sum_first) * gw_type_bytes(plan->type) + 1);
+    plan->sum_count = end - plan->sum_first;
+    if (gw_memory_needed(plan)) /* it will stand in shared memory */
+        return GW_OK;
+    plan->sum = malloc(plan->sum_count * gw_type_bytes(plan->type) + 1);
     return plan->sum ? GW_OK : GW_ENOMEM;
 }
 
@@ -222,6 +253,9 @@ gw_status gw_plan_build(struct gw_plan *plan, const char *algorithm, struct gw_e
     if (s)
         return s;
     describe(plan);
+    if (describe_nodes(plan))
+        return gw_fail(error, GW_ENOMEM, "not enough memory for a plan of %d ranks",
+                       plan->problem.size);
     s = gw_algorithm_choose(&plan->algorithm, &plan->problem, algorithm, plan->reason,
                             sizeof plan->reason, error);
     if (s)

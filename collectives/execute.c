@@ -6,7 +6,7 @@
  * be sent carries the failure instead of a payload. So all ranks hear of it, every send still meets
  * its receive, and the next run starts clean. Only silence (a deadline) or a transport's own error
  * leaves the list half done; then the comm is broken. */
-#include "collectives/plan.h"
+#include "collectives/memory.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,6 +41,8 @@ static void end_broken(struct gw_plan *plan, gw_status status, const char *words
 {
     bool touched = false;
     for (int i = 0; i < plan->list.count; i++) {
+        bool meets = plan->list.steps[i].kind == GW_STEP_MEET;
+        plan->comm->polled -= meets && plan->status[i] == GW_STEP_UNDER_WAY;
         if (!plan->ops[i])
             continue;
         gw_comm *comm = plan->list.steps[i].kind == GW_STEP_NATIVE ? plan->native : plan->comm;
@@ -123,8 +125,15 @@ static void start_message(struct gw_plan *plan, int i)
         finish(plan, i);
         return;
     }
-    if (step->kind == GW_STEP_SEND && !plan->failure.status && injected(plan, step, &error))
+    bool tells = step->kind == GW_STEP_SEND || step->kind == GW_STEP_MEET;
+    if (tells && !plan->failure.status && injected(plan, step, &error))
         fail_run(plan, &error);
+    if (step->kind == GW_STEP_MEET) {
+        gw_memory_raise(plan);
+        plan->status[i] = GW_STEP_UNDER_WAY;
+        plan->comm->polled++;
+        return;
+    }
     gw_status s = hand_over(plan, i);
     if (s) {
         char words[GW_ERROR_TEXT];
@@ -163,7 +172,8 @@ static void work(struct gw_plan *plan, int i)
 
 static bool is_message(enum gw_step_kind kind)
 {
-    return kind == GW_STEP_SEND || kind == GW_STEP_RECV || kind == GW_STEP_NATIVE;
+    return kind == GW_STEP_SEND || kind == GW_STEP_RECV || kind == GW_STEP_NATIVE ||
+           kind == GW_STEP_MEET;
 }
 
 /* A message has arrived, or has been taken. */
@@ -192,12 +202,31 @@ static void complete(struct gw_plan *plan, int i, size_t bytes, gw_status status
     finish(plan, i);
 }
 
+/* True if all ranks of the node have met. */
+static bool poll_meeting(struct gw_plan *plan, int i)
+{
+    struct gw_error error = { 0 };
+    gw_status s = gw_memory_look(plan, &error);
+    if (s == GW_PENDING)
+        return false;
+    if (s)
+        fail_run(plan, &error);
+    plan->comm->polled--;
+    plan->comm->idle = 0;
+    finish(plan, i);
+    return true;
+}
+
 static bool poll_messages(struct gw_plan *plan)
 {
     bool moved = false;
     for (int i = plan->first_left; plan->left && i < plan->list.count; i++) {
         if (plan->status[i] != GW_STEP_UNDER_WAY)
             continue;
+        if (plan->list.steps[i].kind == GW_STEP_MEET) {
+            moved |= poll_meeting(plan, i);
+            continue;
+        }
         size_t bytes = 0;
         gw_comm *comm = plan->list.steps[i].kind == GW_STEP_NATIVE ? plan->native : plan->comm;
         gw_status s = gw_comm_test(comm, plan->ops[i], &bytes);
@@ -274,9 +303,10 @@ static void name_silent(const struct gw_plan *plan, char *out, size_t capacity)
     for (int r = 0; r < plan->problem.size; r++) {
         for (int i = 0; i < plan->list.count; i++) {
             const struct gw_step *step = &plan->list.steps[i];
-            bool silent =
-                plan->status[i] == GW_STEP_UNDER_WAY && step->peer == r &&
-                (phase == INT32_MAX || (step->kind == GW_STEP_RECV && step->phase == phase));
+            bool silent = plan->status[i] == GW_STEP_UNDER_WAY && step->kind == GW_STEP_MEET &&
+                          gw_memory_waits_for(plan, r);
+            silent |= plan->status[i] == GW_STEP_UNDER_WAY && step->peer == r &&
+                      (phase == INT32_MAX || (step->kind == GW_STEP_RECV && step->phase == phase));
             if (!silent)
                 continue;
             size_t used = strlen(out);

@@ -116,6 +116,14 @@ static void touch(struct places *p, int i, int size)
     case GW_STEP_COPY:
         reads(p, sum, i);
         break;
+    case GW_STEP_REDUCE:
+        writes(p, sum, i);
+        break;
+    case GW_STEP_SHARE: /* what goes through shared memory is held apart by meetings */
+    case GW_STEP_MEET:
+    case GW_STEP_COMBINE:
+    case GW_STEP_FETCH:
+    case GW_STEP_TAKE:
     case GW_STEP_COMMIT:
     case GW_STEP_KIND_COUNT:
         break;
@@ -124,21 +132,22 @@ static void touch(struct places *p, int i, int size)
 
 static bool is_fence(enum gw_step_kind kind)
 {
-    return kind == GW_STEP_SIGN || kind == GW_STEP_COMMIT || kind == GW_STEP_NATIVE;
+    return kind == GW_STEP_SIGN || kind == GW_STEP_COMMIT || kind == GW_STEP_NATIVE ||
+           kind == GW_STEP_MEET;
 }
 
-/* SIGN and COMMIT speak for everything before them, NATIVE can be neither refused nor undone;
- * nothing after COMMIT starts before it. */
+/* SIGN, MEET and COMMIT speak for everything before them, NATIVE can be neither refused nor undone;
+ * nothing after COMMIT or MEET starts before it. */
 static void fences(struct places *p)
 {
-    int commit = -1;
+    int last = -1;
     for (int i = 0; i < p->list->count; i++) {
         enum gw_step_kind kind = p->list->steps[i].kind;
         for (int j = 0; is_fence(kind) && j < i; j++)
             edge(&p->edges, j, i);
-        edge(&p->edges, commit, i);
-        if (kind == GW_STEP_COMMIT)
-            commit = i;
+        edge(&p->edges, last, i);
+        if (kind == GW_STEP_COMMIT || kind == GW_STEP_MEET)
+            last = i;
     }
 }
 

@@ -15,6 +15,7 @@ libcollectives_la_SOURCES = \
 	collectives/graph.c collectives/graph.h \
 	collectives/layout.c collectives/layout.h \
 	collectives/linear.c \
+	collectives/memory.c collectives/memory.h \
 	collectives/native.c \
 	collectives/plan.c collectives/plan.h \
 	collectives/price.h \
@@ -23,6 +24,7 @@ libcollectives_la_SOURCES = \
 	collectives/records.c collectives/records.h \
 	collectives/ring.c \
 	collectives/scatter.c \
+	collectives/shared.c \
 	collectives/state.c \
 	collectives/steps.c collectives/steps.h \
 	collectives/tree.c \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* SPDX-FileCopyrightText: 2026 the gradwire authors */
 /* Plans: from arguments to a plan and back to nothing. */
-#include "collectives/plan.h"
+#include "collectives/memory.h"
 
 #include <fnmatch.h>
 #include <stdio.h>
@@ -156,18 +156,21 @@ static gw_status prepare(struct gw_plan *plan, const struct gw_request *request,
     return s;
 }
 
-gw_status gw_plan_create(gw_plan **out, gw_comm *comm, const struct gw_request *request)
+/* What an algorithm needs besides the agreement of all ranks. */
+static gw_status equip(struct gw_plan *plan)
 {
-    if (!comm)
-        return GW_EINVAL;
-    if (!out)
-        return gw_fail(&comm->error, GW_EINVAL, "gw_plan_*: out is NULL");
-    gw_error_clear(&comm->error);
-    gw_status s = gw_comm_check(comm, &comm->error);
-    if (s)
-        return s;
+    gw_status s = gw_memory_open(plan, &plan->comm->error);
+    if (!s && plan->algorithm == &gw_native)
+        s = gw_comm_split(&plan->native, plan->comm, 0, plan->comm->rank);
+    return s;
+}
+
+static gw_status create(gw_plan **out, gw_comm *comm, const struct gw_request *request,
+                        bool unshared)
+{
     unsigned channel = comm->next_channel++;
-    struct gw_plan nothing = { .comm = comm, .channel = channel };
+    struct gw_plan nothing = { .comm = comm, .channel = channel, .unshared = unshared };
+    gw_status s;
     struct gw_plan *plan = calloc(1, sizeof *plan);
     if (!plan) {
         s = gw_fail(&comm->error, GW_ENOMEM, "not enough memory for a plan");
@@ -179,13 +182,31 @@ gw_status gw_plan_create(gw_plan **out, gw_comm *comm, const struct gw_request *
     if (!s)
         s = prepare(plan, request, &comm->error);
     s = gw_plan_agree(plan, s, &comm->error);
-    if (!s && plan->algorithm == &gw_native)
-        s = gw_comm_split(&plan->native, comm, 0, comm->rank);
-    if (s)
+    if (s) {
         gw_plan_close(plan);
-    else
-        *out = plan;
-    return s;
+        return s;
+    }
+    s = equip(plan);
+    if (s) {
+        /* All ranks are here; where one has no memory to share, another algorithm may do. */
+        bool again = gw_memory_needed(plan) && !plan->shared && !comm->broken.status &&
+                     strstr(plan->reason, "asked for") == NULL;
+        gw_plan_close(plan);
+        return again ? create(out, comm, request, true) : s;
+    }
+    *out = plan;
+    return GW_OK;
+}
+
+gw_status gw_plan_create(gw_plan **out, gw_comm *comm, const struct gw_request *request)
+{
+    if (!comm)
+        return GW_EINVAL;
+    if (!out)
+        return gw_fail(&comm->error, GW_EINVAL, "gw_plan_*: out is NULL");
+    gw_error_clear(&comm->error);
+    gw_status s = gw_comm_check(comm, &comm->error);
+    return s ? s : create(out, comm, request, false);
 }
 
 gw_status gw_plan_create_one(gw_plan **out, gw_comm *comm, struct gw_request request, size_t count)
@@ -223,7 +244,10 @@ void gw_plan_close(gw_plan *plan)
     free(plan->owners);
     free(plan->slots);
     free(plan->arena);
-    free(plan->sum);
+    if (!plan->shared)
+        free(plan->sum);
+    gw_shared_close(plan->shared);
+    free(plan->members);
     free(plan->merge_from);
     free(plan->merge_bytes);
     free(plan->merge_at);

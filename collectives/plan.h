@@ -10,6 +10,7 @@
 #include "collectives/graph.h"
 #include "collectives/layout.h"
 #include "comm/comm.h"
+#include "comm/segment.h"
 #include "compress/codec.h"
 
 struct gw_plan_tensor {
@@ -57,8 +58,14 @@ struct gw_plan {
     struct gw_graph graph;
     struct gw_plan_slot *slots;
     uint8_t *arena;
-    uint8_t *sum;            /* the workspace: the whole layout, or the owned block */
-    size_t sum_first;        /* element of the layout at sum[0] */
+    uint8_t *sum;     /* the workspace: the whole layout, or the owned block */
+    size_t sum_first; /* element of the layout at sum[0] */
+    size_t sum_count;
+    struct gw_shared *shared; /* holds `sum` then, behind this rank's copies; NULL: none */
+    int copies;
+    size_t copy_bytes;
+    int *members;            /* problem.members */
+    bool unshared;           /* shared memory could not be had */
     const void **merge_from; /* scratch of a MERGE: size each */
     size_t *merge_bytes, *merge_at;
     size_t side_floats;

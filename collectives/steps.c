@@ -73,6 +73,12 @@ void gw_steps_recv(struct gw_step_list *list, int peer, int slot)
                   .kind = GW_STEP_RECV, .peer = peer, .piece = -1, .slot = slot, .from = -1 });
 }
 
+void gw_steps_take(struct gw_step_list *list, enum gw_step_kind kind, int peer, int piece)
+{
+    add(list,
+        (struct gw_step){ .kind = kind, .peer = peer, .piece = piece, .slot = -1, .from = -1 });
+}
+
 void gw_steps_merge(struct gw_step_list *list, int piece, int from, int slot)
 {
     add(list, (struct gw_step){

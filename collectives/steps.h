@@ -28,6 +28,12 @@
     X(ADD, "slot added to SUM piece")                                                              \
     X(DIVIDE, "SUM piece divided by the number of ranks")                                          \
     X(NATIVE, "input piece to SUM piece by the transport's allreduce")                             \
+    X(SHARE, "input piece to this rank's copy in shared memory")                                   \
+    X(MEET, "tell the ranks of the node how it went, and hear from all of them")                   \
+    X(REDUCE, "the copies of a piece, added up, to SUM piece")                                     \
+    X(COMBINE, "the copies of a piece, added up, to output piece")                                 \
+    X(FETCH, "a rank's copy of a piece to output piece")                                           \
+    X(TAKE, "a rank's SUM piece to output piece")                                                  \
     X(SEND, "slot to peer")                                                                        \
     X(RECV, "peer to slot")                                                                        \
     X(SIGN, "all went well so far: say so in slot")                                                \
@@ -41,8 +47,8 @@ enum gw_step_kind { GW_STEP_KINDS(GW_STEP_ENUM) GW_STEP_KIND_COUNT };
 
 struct gw_step {
     enum gw_step_kind kind;
-    int peer;  /* SEND, RECV; else -1 */
-    int piece; /* -1: none */
+    int peer;  /* SEND, RECV, FETCH, TAKE; else -1 */
+    int piece; /* -1: none; of SHARE, COMBINE and FETCH: all */
     int slot;  /* -1: none */
     int from;  /* MERGE, ADOPT: first of size consecutive slots */
     int phase; /* of the algorithm: a rank that is silent in an early one holds up the later */
@@ -74,6 +80,7 @@ int gw_steps_slots(struct gw_step_list *list, enum gw_slot_kind kind, int piece,
 void gw_steps_add(struct gw_step_list *list, enum gw_step_kind kind, int piece, int slot);
 void gw_steps_send(struct gw_step_list *list, int peer, int slot);
 void gw_steps_recv(struct gw_step_list *list, int peer, int slot);
+void gw_steps_take(struct gw_step_list *list, enum gw_step_kind kind, int peer, int piece);
 void gw_steps_merge(struct gw_step_list *list, int piece, int from, int slot);
 
 /* Every rank hears from every other, directly or through others, that all went well so far

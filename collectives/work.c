@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* SPDX-FileCopyrightText: 2026 the gradwire authors */
 /* What the steps that compute do: codecs on the one hand, the plan's buffers on the other. */
-#include "collectives/plan.h"
+#include "collectives/memory.h"
 
 #include <string.h>
 
@@ -256,6 +256,12 @@ gw_status gw_plan_work(struct gw_plan *plan, const struct gw_step *step, struct 
         return sign(plan, &plan->slots[step->slot]);
     case GW_STEP_COMMIT:
         return commit(plan);
+    case GW_STEP_SHARE:
+    case GW_STEP_REDUCE:
+    case GW_STEP_COMBINE:
+    case GW_STEP_FETCH:
+    case GW_STEP_TAKE:
+        return gw_memory_work(plan, step, error);
     default:
         return gw_fail(error, GW_ESTATE, "%s is not a step of work", gw_step_name(step->kind));
     }

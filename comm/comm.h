@@ -96,10 +96,15 @@ struct gw_comm {
     double crowding; /* ranks per core that they share, at least 1 */
     void *costs;     /* one block of what the room above measured once (collectives/costs.h) */
     int *nodes;      /* node of each rank */
-    int node_rank, node_ranks, node_cores;
-    int core_ranks;    /* ranks that share this one's cores, itself included; on other nodes too
-                        * where nodes are containers of one machine */
+    int node_rank, node_ranks, node_cores, numa_nodes;
+    int core_ranks; /* ranks that share this one's cores, itself included; on other nodes too
+                     * where nodes are containers of one machine */
+    int island;     /* on which of the machine's simulated nodes this rank is, if `simulated` */
+    bool simulated;
+    bool shares;       /* ranks of one node may meet in shared memory, past the wire */
     bool crowded;      /* they outnumber the cores: waiting gives the core away */
+    int polled;        /* waits under way of which the transport knows nothing: no long pauses */
+    unsigned idle;     /* pauses in a row with such waits */
     size_t kept_count; /* buffers a broken transport may still touch */
     struct gw_control *control;
 };

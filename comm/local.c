@@ -276,12 +276,14 @@ void gw_local_close(gw_comm *comm)
 
 /* ---- the row --------------------------------------------------------------------------------- */
 
-enum { RANKS, RANK, NAME };
+enum { RANKS, RANK, NAME, NODES };
 
 static const gw_param params[] = {
     { "ranks", GW_PARAM_INTEGER, "", 1, GW_LOCAL_RANKS_MAX, NULL, "", "ranks of the group" },
     { "rank", GW_PARAM_INTEGER, "", 0, GW_LOCAL_RANKS_MAX - 1, NULL, "", "which one this is" },
     { "name", GW_PARAM_TEXT, "job", 0, 0, NULL, "", "those that give the same name meet" },
+    { "nodes", GW_PARAM_INTEGER, "1", 1, GW_LOCAL_RANKS_MAX, NULL, "",
+      "as if the ranks, in order, were on so many nodes" },
     { 0 }
 };
 
@@ -312,12 +314,17 @@ static gw_status open_local(gw_comm *comm, const struct gw_values *values, const
                        "local: needs ranks= and rank=, as in local:ranks=4,rank=0");
     if (rank >= size)
         return gw_fail(error, GW_ESPEC, "local: rank=%d is not below ranks=%d", rank, size);
+    if (values->number[NODES] > size)
+        return gw_fail(error, GW_ESPEC, "local: nodes=%d is above ranks=%d",
+                       (int)values->number[NODES], size);
     if (length == 0 || length >= sizeof name)
         return gw_fail(error, GW_ESPEC, "local: name= takes 1 to %zu characters", sizeof name - 1);
     if (*values->text[NAME] == '/')
         return gw_fail(error, GW_ESPEC, "local: name= may not begin with '/'");
     memcpy(name, values->text[NAME], length);
     name[length] = '\0';
+    comm->simulated = (values->given & 1u << NODES) != 0;
+    comm->island = rank * (int)values->number[NODES] / size;
     return meet(comm, name, rank, size, error);
 }
 

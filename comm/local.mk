@@ -10,6 +10,7 @@ libcomm_la_SOURCES = \
 	comm/local_group.c \
 	comm/open.c \
 	comm/ops.c \
+	comm/segment.c comm/segment.h \
 	comm/self.c \
 	comm/shaped.c \
 	comm/topology.c \

@@ -211,6 +211,8 @@ static gw_status prepare_part(gw_comm **part, const gw_comm *comm)
     if (s)
         return s;
     (*part)->timeout_ns = comm->timeout_ns;
+    (*part)->simulated = comm->simulated;
+    (*part)->island = comm->island;
     (*part)->spec = strdup(comm->spec);
     return (*part)->spec ? GW_OK : GW_ENOMEM;
 }

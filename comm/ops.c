@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* SPDX-FileCopyrightText: 2026 the gradwire authors */
 /* The transports' calls with their checks, the broken state, and what progresses meanwhile. */
+#include <sched.h>
 #include <stdio.h>
 
 #include "comm/comm.h"
@@ -64,8 +65,28 @@ bool gw_comm_cancel(gw_comm *comm, struct gw_op *op)
     return comm->row->cancel(comm, op);
 }
 
+/* Nobody rings when memory changes: lend the core at first, then sleep, longer and longer, up to
+ * what is still less than a scheduler's slice. */
+static void pause_polling(gw_comm *comm, int64_t until_ns)
+{
+    enum { PATIENCE = 2000, LONGEST_NS = 50000 };
+    unsigned pauses = comm->idle++;
+    if (pauses < PATIENCE) {
+        sched_yield();
+        return;
+    }
+    int64_t ns = pauses - PATIENCE < 10 ? 1000 << (pauses - PATIENCE) / 2 : LONGEST_NS;
+    int64_t left = until_ns - gw_now_ns();
+    if (left > 0)
+        gw_sleep_ns(ns < left ? ns : left);
+}
+
 void gw_comm_pause(gw_comm *comm, int64_t until_ns)
 {
+    if (comm->polled > 0) {
+        pause_polling(comm, until_ns);
+        return;
+    }
     comm->row->pause(comm, until_ns);
 }
 

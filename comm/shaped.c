@@ -324,6 +324,8 @@ static gw_status enclose(gw_comm *comm, gw_comm *inner, struct gw_link link, str
     comm->timeout_ns = inner->timeout_ns;
     comm->link = link;
     comm->shaped = true;
+    comm->simulated = inner->simulated;
+    comm->island = inner->island;
     return GW_OK;
 }
 
@@ -385,6 +387,8 @@ static gw_status split_shaped(gw_comm *out, gw_comm *comm, int colour, unsigned 
     part->rank = out->rank;
     part->size = out->size;
     part->timeout_ns = out->timeout_ns;
+    part->simulated = out->simulated;
+    part->island = out->island;
     s = impl->inner->row->split(part, impl->inner, colour, serial, error);
     if (s || out->size == 0) {
         free(part);

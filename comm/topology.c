@@ -13,6 +13,7 @@
 struct place {
     uint64_t node;     /* the same on ranks that share memory */
     uint64_t cores_id; /* the same on ranks that share their cores */
+    int32_t island;    /* of the machine, if it simulates several nodes */
     uint32_t cores;
     uint32_t status; /* 0, or this rank is out of memory */
 };
@@ -76,7 +77,7 @@ static gw_status load_topology(hwloc_topology_t *topology)
 }
 
 /* Where hwloc cannot say, what the system says. */
-static void look_around(struct place *place)
+static void look_around(struct place *place, gw_comm *comm)
 {
     long online = sysconf(_SC_NPROCESSORS_ONLN);
     place->node = place->cores_id = node_id();
@@ -84,6 +85,7 @@ static void look_around(struct place *place)
     hwloc_topology_t topology;
     if (load_topology(&topology))
         return;
+    comm->numa_nodes = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_NUMANODE);
     hwloc_bitmap_t bound = hwloc_bitmap_alloc();
     if (bound && hwloc_get_cpubind(topology, bound, HWLOC_CPUBIND_PROCESS) == 0)
         count_cores(topology, bound, place);
@@ -97,7 +99,7 @@ static int number_nodes(gw_comm *comm, const struct place *places)
     int count = 0;
     for (int r = 0; r < comm->size; r++) {
         int first = 0;
-        while (places[first].node != places[r].node)
+        while (places[first].node != places[r].node || places[first].island != places[r].island)
             first++;
         comm->nodes[r] = first == r ? count++ : comm->nodes[first];
     }
@@ -139,11 +141,14 @@ static gw_status fill(gw_comm *comm, const struct place *places, struct gw_error
             return gw_fail(error, GW_ENOMEM, "rank %d is out of memory for a comm", r);
     int count = number_nodes(comm, places);
     look_at_node(comm, places);
-    if (comm->shaped && count > 1)
-        return gw_fail(error, GW_ENOTSUP,
-                       "a simulated link needs all ranks on one machine, whose clock they share; "
-                       "these are on %d",
-                       count);
+    for (int r = 1; r < comm->size && comm->shaped; r++)
+        if (places[r].node != places[0].node)
+            return gw_fail(error, GW_ENOTSUP,
+                           "a simulated link needs all ranks on one machine, whose clock they "
+                           "share; ranks 0 and %d are on two",
+                           r);
+    /* A simulated link stands for a wire between any two ranks, unless nodes are simulated too. */
+    comm->shares = !comm->shaped || comm->simulated;
     assume_links(comm, count);
     return GW_OK;
 }
@@ -157,7 +162,8 @@ gw_status gw_topology_fill(gw_comm *comm, struct gw_error *error)
         (void)gw_comm_break(comm, GW_ENOMEM, "out of memory for a comm");
         return gw_fail(error, GW_ENOMEM, "out of memory for a comm of %d ranks", comm->size);
     }
-    look_around(&mine);
+    look_around(&mine, comm);
+    mine.island = comm->island;
     mine.status = comm->nodes == NULL;
     gw_status s = gw_control_allgather(comm, &mine, sizeof mine, places, error);
     if (!s)

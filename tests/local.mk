@@ -116,6 +116,12 @@ tests_test_collectives_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_test_collectives_LDADD = libranks.la $(rooms_LIBS) $(CHECK_LIBS)
 TESTS += tests/test_collectives
 
+check_PROGRAMS += tests/test_shared
+tests_test_shared_SOURCES = tests/test_shared.c
+tests_test_shared_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_shared_LDADD = libranks.la $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_shared
+
 check_PROGRAMS += tests/test_oom
 tests_test_oom_SOURCES = tests/test_oom.c
 tests_test_oom_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)

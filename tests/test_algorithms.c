@@ -35,6 +35,9 @@ struct rank {
     struct gw_step_list list;
     struct gw_graph graph;
     struct term *slots, *sums, *outs;
+    char *shared; /* by piece: this rank's copy is in shared memory */
+    int raised;   /* meetings that it came to */
+    int at_meeting;
     int *waits;
     char *done;
     int left, committed;
@@ -42,6 +45,7 @@ struct rank {
 
 struct world {
     int size, pieces;
+    int members[RANKS_MAX]; /* of node 0, node 1, ... */
     struct rank ranks[RANKS_MAX];
     struct queue queues[RANKS_MAX][RANKS_MAX]; /* from, to */
 };
@@ -54,8 +58,24 @@ static void add_term(struct term *to, const struct term *from)
     }
 }
 
+/* Nodes of equal size; ranks one after the other, or dealt out in turns. */
+static void place(struct gw_problem *p, int *members, int dealt)
+{
+    p->node_ranks = p->size / p->nodes;
+    for (int r = 0; r < p->size; r++) {
+        int node = dealt ? r % p->nodes : r / p->node_ranks;
+        int local = dealt ? r / p->nodes : r % p->node_ranks;
+        members[node * p->node_ranks + local] = r;
+        if (r == p->rank) {
+            p->node = node;
+            p->node_rank = local;
+        }
+    }
+    p->members = members;
+}
+
 static void open_world(struct world *w, const struct gw_algorithm_row *row, struct gw_problem p,
-                       int size)
+                       int size, int dealt)
 {
     memset(w, 0, sizeof *w);
     w->size = size;
@@ -65,12 +85,14 @@ static void open_world(struct world *w, const struct gw_algorithm_row *row, stru
         k->problem = p;
         k->problem.rank = r;
         k->problem.size = size;
+        place(&k->problem, w->members, dealt);
         row->write(&k->list, &k->problem);
         ck_assert_int_eq(k->list.status, GW_OK);
         ck_assert_int_eq(gw_graph_build(&k->graph, &k->list, w->pieces, size), GW_OK);
         k->slots = calloc((size_t)k->list.slots_count + 1, sizeof *k->slots);
         k->sums = calloc((size_t)w->pieces, sizeof *k->sums);
         k->outs = calloc((size_t)w->pieces, sizeof *k->outs);
+        k->shared = calloc((size_t)w->pieces, 1);
         k->waits = malloc(((size_t)k->list.count + 1) * sizeof *k->waits);
         memcpy(k->waits, k->graph.waits, (size_t)k->list.count * sizeof *k->waits);
         k->done = calloc((size_t)k->list.count + 1, 1);
@@ -89,6 +111,7 @@ static void close_world(struct world *w)
         free(k->slots);
         free(k->sums);
         free(k->outs);
+        free(k->shared);
         free(k->waits);
         free(k->done);
         for (int q = 0; q < w->size; q++)
@@ -119,7 +142,71 @@ static void send(struct world *w, int me, const struct gw_step *s)
                                             k->list.slots[s->slot].kind };
 }
 
-/* One step on symbols; 0 if it is a receive whose message has not come. */
+/* ---- shared memory --------------------------------------------------------------------------- */
+
+static struct rank *beside(struct world *w, int me, int i)
+{
+    const struct gw_problem *p = &w->ranks[me].problem;
+    return &w->ranks[p->members[p->node * p->node_ranks + i]];
+}
+
+/* All ranks of the node have come to the meeting at which this rank is. */
+static int met(struct world *w, int me)
+{
+    for (int i = 0; i < w->ranks[me].problem.node_ranks; i++)
+        if (beside(w, me, i)->raised < w->ranks[me].raised)
+            return 0;
+    return 1;
+}
+
+static int meet(struct world *w, int me, int step)
+{
+    struct rank *k = &w->ranks[me];
+    if (k->at_meeting != step + 1)
+        k->raised++;
+    k->at_meeting = step + 1;
+    return met(w, me);
+}
+
+/* The copies of the node's ranks, in their order. */
+static struct term copies(struct world *w, int me, int piece)
+{
+    struct term sum = { .count = 0 };
+    for (int i = 0; i < w->ranks[me].problem.node_ranks; i++) {
+        struct rank *from = beside(w, me, i);
+        ck_assert_msg(from->shared[piece],
+                      "rank %d adds a copy of piece %d that rank %d has not "
+                      "made",
+                      me, piece, from->problem.rank);
+        add_term(&sum, &(struct term){ { from->problem.rank }, 1 });
+    }
+    return sum;
+}
+
+static void hand_out(struct world *w, int me, const struct gw_step *s)
+{
+    struct rank *k = &w->ranks[me];
+    int first = s->piece < 0 ? 0 : s->piece, end = s->piece < 0 ? w->pieces : s->piece + 1;
+    ck_assert_msg(k->committed, "rank %d hands out before it commits", me);
+    for (int i = first; i < end; i++) {
+        if (s->kind == GW_STEP_COMBINE) {
+            k->outs[i] = copies(w, me, i);
+        } else if (s->kind == GW_STEP_TAKE) {
+            k->outs[i] = w->ranks[s->peer].sums[i];
+        } else {
+            ck_assert_msg(w->ranks[s->peer].shared[i], "rank %d fetches piece %d too early", me, i);
+            k->outs[i] = (struct term){ { s->peer }, 1 };
+        }
+    }
+}
+
+static void share(struct world *w, int me, int piece)
+{
+    for (int i = 0; i < w->pieces; i++)
+        w->ranks[me].shared[i] |= piece < 0 || i == piece;
+}
+
+/* One step on symbols; 0 if it is a receive whose message has not come, or a meeting. */
 static int run_step(struct world *w, int me, int i)
 {
     struct rank *k = &w->ranks[me];
@@ -128,6 +215,19 @@ static int run_step(struct world *w, int me, int i)
     switch (s->kind) {
     case GW_STEP_RECV:
         return receive(w, me, s);
+    case GW_STEP_MEET:
+        return meet(w, me, i);
+    case GW_STEP_SHARE:
+        share(w, me, s->piece);
+        break;
+    case GW_STEP_REDUCE:
+        k->sums[s->piece] = copies(w, me, s->piece);
+        break;
+    case GW_STEP_COMBINE:
+    case GW_STEP_FETCH:
+    case GW_STEP_TAKE:
+        hand_out(w, me, s);
+        break;
     case GW_STEP_SEND:
         send(w, me, s);
         break;
@@ -173,6 +273,17 @@ static int run_step(struct world *w, int me, int i)
     return 1;
 }
 
+static int can_run(struct world *w, int r, int i)
+{
+    const struct rank *k = &w->ranks[r];
+    const struct gw_step *s = &k->list.steps[i];
+    if (k->done[i] || k->waits[i] > 0)
+        return 0;
+    if (s->kind == GW_STEP_RECV)
+        return w->queues[s->peer][r].head < w->queues[s->peer][r].tail;
+    return s->kind != GW_STEP_MEET || k->at_meeting != i + 1 || met(w, r);
+}
+
 /* Run what is ready, in an order drawn from `seed`, until nothing is. */
 static void run_world(struct world *w, unsigned seed)
 {
@@ -200,10 +311,7 @@ static void run_world(struct world *w, unsigned seed)
         if (!moved) /* the draw may have passed a rank over: one full sweep decides */
             for (int r = 0; r < w->size; r++)
                 for (int i = 0; i < w->ranks[r].list.count; i++)
-                    moved |= !w->ranks[r].done[i] && w->ranks[r].waits[i] <= 0 &&
-                             (w->ranks[r].list.steps[i].kind != GW_STEP_RECV ||
-                              w->queues[w->ranks[r].list.steps[i].peer][r].head <
-                                  w->queues[w->ranks[r].list.steps[i].peer][r].tail);
+                    moved |= can_run(w, r, i);
     }
 }
 
@@ -262,10 +370,10 @@ static void check_result(const struct world *w, const struct gw_algorithm_row *r
 }
 
 static void check_row(const struct gw_algorithm_row *row, struct gw_problem p, int size,
-                      unsigned seed)
+                      unsigned seed, int dealt)
 {
     static struct world w;
-    open_world(&w, row, p, size);
+    open_world(&w, row, p, size, dealt);
     run_world(&w, seed);
     for (int r = 0; r < size; r++) {
         ck_assert_msg(w.ranks[r].left == 0, "%s n=%d pieces=%d seed=%u: rank %d has %d steps left",
@@ -278,6 +386,20 @@ static void check_row(const struct gw_algorithm_row *row, struct gw_problem p, i
             check_result(&w, row, &p, r, i);
     }
     close_world(&w);
+}
+
+/* On one node, and on as many as divide the ranks. */
+static void check_shapes(const struct gw_algorithm_row *row, struct gw_problem p, int size,
+                         unsigned seed)
+{
+    for (p.nodes = 1; p.nodes <= size; p.nodes++) {
+        if (size % p.nodes || (row == &gw_shared_memory && p.nodes > 1))
+            continue;
+        if (row != &gw_shared_memory && p.nodes > 1)
+            break; /* the others know nothing of nodes */
+        for (int dealt = 0; dealt < 2; dealt++)
+            check_row(row, p, size, seed, dealt);
+    }
 }
 
 START_TEST(every_list_runs)
@@ -298,7 +420,8 @@ START_TEST(every_list_runs)
                 for (int merges = 0; merges < 2; merges++) {
                     p.merges = merges;
                     p.agrees = merges;
-                    check_row(row, p, size, (unsigned)(size * 7 + pieces));
+                    p.raw_bytes = merges ? 1e6 : 1;
+                    check_shapes(row, p, size, (unsigned)(size * 7 + pieces));
                 }
             }
         }
