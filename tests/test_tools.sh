@@ -217,7 +217,7 @@ else
     timeout 120 "$srcdir/scripts/mpirun" 2 "$program" bench $quick -c --codec raw --json "$rows" \
         >"$scratch/out" 2>&1 || wrong "bench under mpirun: $(cat "$scratch/out")"
     check_rows "$rows" 2
-    grep -q '"ranks":2.*"algorithm":"native"' "$rows" || wrong "mpirun: $(cat "$rows")"
+    grep -q '"ranks":2.*"algorithm":"shared"' "$rows" || wrong "mpirun: $(cat "$rows")"
     grep -q '"transport":"mpi:"' "$rows" || wrong "mpirun: $(cat "$rows")"
 fi
 [ $bad -eq 0 ]
