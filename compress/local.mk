@@ -18,6 +18,7 @@ libcompress_la_SOURCES = \
 	compress/raw.c \
 	compress/rice.c compress/rice.h \
 	compress/run.c \
+	compress/select.c compress/select.h \
 	compress/topk.c \
 	compress/vote.c \
 	compress/wrap.c
@@ -27,7 +28,8 @@ libcompress_la_SOURCES += \
 	compress/kernels/kernels.c compress/kernels/table.h \
 	compress/kernels/scalar.c compress/kernels/scalar.h \
 	compress/kernels/scalar_codes.c compress/kernels/scalar_half.c \
-	compress/kernels/scalar_reduce.c compress/kernels/scalar_signs.c \
+	compress/kernels/scalar_reduce.c compress/kernels/scalar_select.c \
+	compress/kernels/scalar_signs.c \
 	compress/kernels/scalar_votes.c compress/kernels/votes.h
 libcompress_la_SOURCES += \
 	compress/bucket.c compress/bucket.h \
@@ -45,14 +47,16 @@ libkernels_avx2_la_CFLAGS = $(AM_CFLAGS) -mavx2 -mf16c
 libkernels_avx2_la_SOURCES = \
 	compress/kernels/avx2.c compress/kernels/avx2.h \
 	compress/kernels/avx2_codes.c compress/kernels/avx2_half.c \
-	compress/kernels/avx2_reduce.c compress/kernels/avx2_signs.c \
+	compress/kernels/avx2_reduce.c compress/kernels/avx2_select.c \
+	compress/kernels/avx2_signs.c \
 	compress/kernels/avx2_votes.c
 noinst_LTLIBRARIES += libkernels_avx512.la
 libkernels_avx512_la_CFLAGS = $(AM_CFLAGS) -mavx512f -mavx512dq
 libkernels_avx512_la_SOURCES = \
 	compress/kernels/avx512.c compress/kernels/avx512.h \
 	compress/kernels/avx512_codes.c compress/kernels/avx512_half.c \
-	compress/kernels/avx512_reduce.c compress/kernels/avx512_signs.c \
+	compress/kernels/avx512_reduce.c compress/kernels/avx512_select.c \
+	compress/kernels/avx512_signs.c \
 	compress/kernels/avx512_votes.c
 libcompress_la_LIBADD += libkernels_avx2.la libkernels_avx512.la
 endif

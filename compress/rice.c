@@ -4,14 +4,20 @@
  */
 #include "compress/rice.h"
 
+#include "base/types.h"
+
+/* At most 57 bits. */
 static void put_bits(struct gw_rice_writer *w, uint64_t bits, unsigned count)
 {
     w->bits |= bits << w->held;
-    w->held += count;
-    for (; w->held >= 8; w->held -= 8) {
-        *w->at++ = (uint8_t)w->bits;
-        w->bits >>= 8;
+    if (w->held + count < 64) {
+        w->held += count;
+        return;
     }
+    gw_put_u64(w->at, w->bits);
+    w->at += 8;
+    w->bits = bits >> 1 >> (63 - w->held);
+    w->held = w->held + count - 64;
 }
 
 void gw_rice_write(struct gw_rice_writer *w, uint64_t value, unsigned parameter)
@@ -25,8 +31,8 @@ void gw_rice_write(struct gw_rice_writer *w, uint64_t value, unsigned parameter)
 
 uint8_t *gw_rice_finish(struct gw_rice_writer *w)
 {
-    if (w->held > 0)
-        put_bits(w, 0, 8 - w->held);
+    for (; w->held > 0; w->held -= w->held < 8 ? w->held : 8, w->bits >>= 8)
+        *w->at++ = (uint8_t)w->bits;
     return w->at;
 }
 
@@ -40,6 +46,16 @@ static int next_bit(struct gw_rice_reader *r)
 int gw_rice_read(struct gw_rice_reader *r, uint64_t *value, unsigned parameter, uint64_t most)
 {
     uint64_t end = (uint64_t)r->length * 8, quotient = 0, low = 0;
+    if (r->bit / 8 + 8 <= r->length) {
+        uint64_t window = gw_get_u64(r->bytes + r->bit / 8) >> r->bit % 8;
+        unsigned ones = ~window ? (unsigned)__builtin_ctzll(~window) : 64;
+        if (ones + 1 + parameter <= 57) {
+            r->bit += ones + 1 + parameter;
+            low = window >> (ones + 1) & (((uint64_t)1 << parameter) - 1);
+            *value = (uint64_t)ones << parameter | low;
+            return *value <= most;
+        }
+    }
     for (;; quotient++) {
         if (r->bit >= end || quotient > most >> parameter)
             return 0;

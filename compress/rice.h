@@ -12,7 +12,7 @@ enum { GW_RICE_MOST = 40 }; /* largest parameter */
 
 struct gw_rice_writer {
     uint8_t *at;
-    uint64_t bits; /* not written yet, `held` of them (fewer than 8) */
+    uint64_t bits; /* not written yet, `held` of them (fewer than 64) */
     unsigned held;
 };
 

@@ -10,10 +10,11 @@
 #include "compress/bucket.h"
 #include "compress/rice.h"
 #include "compress/rows.h"
+#include "compress/select.h"
 
 #include <math.h>
 
-enum { RATIO, HEAD_BYTES = 9, BINS = 2048 };
+enum { RATIO, HEAD_BYTES = 9 };
 
 static size_t kept_of(const struct gw_codec *c, size_t count)
 {
@@ -43,80 +44,35 @@ static size_t topk_bound(const struct gw_codec *c, size_t first, size_t count)
     return HEAD_BYTES + 4 * k + gw_divide_up(k * (1 + r) + (count >> r), 8);
 }
 
-/* ---- selection: three histograms over the bits of the magnitudes ------------------------------
- */
-
-static uint32_t magnitude(float x)
-{
-    return gw_float_bits(x) & 0x7fffffffu;
-}
-
-struct threshold {
-    uint32_t magnitude; /* larger ones are kept */
-    size_t equal;       /* and so many that are equal */
-};
-
-/* Of the magnitudes that agree with `prefix` above bit shift + bits, find the bin that holds the
- * k-th largest; returns how many of that bin are still wanted. */
-static size_t refine(const gw_f32 *x, size_t count, uint32_t *prefix, unsigned shift, unsigned bits,
-                     size_t k)
-{
-    size_t bins[BINS] = { 0 };
-    uint32_t mask = (1u << bits) - 1;
-    for (size_t i = 0; i < count; i++) {
-        uint32_t m = magnitude(x[i]) >> shift;
-        if (m >> bits == *prefix)
-            bins[m & mask]++;
-    }
-    uint32_t bin = mask;
-    for (; bins[bin] < k; bin--)
-        k -= bins[bin];
-    *prefix = *prefix << bits | bin;
-    return k;
-}
-
-/* Needs 1 <= k <= count. */
-static struct threshold select_largest(const gw_f32 *x, size_t count, size_t k)
-{
-    uint32_t prefix = 0;
-    k = refine(x, count, &prefix, 20, 11, k);
-    k = refine(x, count, &prefix, 10, 10, k);
-    k = refine(x, count, &prefix, 0, 10, k);
-    return (struct threshold){ .magnitude = prefix, .equal = k };
-}
-
-static int keeps(struct threshold *t, float x)
-{
-    uint32_t m = magnitude(x);
-    if (m != t->magnitude || t->equal == 0)
-        return m > t->magnitude;
-    t->equal--;
-    return 1;
-}
-
-/* The first kept element from *i on; 0 if there is none. */
-static int next_kept(struct threshold *t, const gw_f32 *x, size_t count, size_t *i)
-{
-    for (; *i < count; ++*i)
-        if (keeps(t, x[*i]))
-            return 1;
-    return 0;
-}
-
 /* ---- encode ---------------------------------------------------------------------------------- */
 
+enum { LANES = 16 };
+
+/* The gaps before kept elements; the last of them was at next - 1. */
+static size_t find_gaps(const struct gw_kept *kept, size_t next, uint64_t *gaps)
+{
+    for (size_t i = 0; i < kept->count; i++) {
+        size_t at = kept->base + kept->positions[i];
+        gaps[i] = at - next;
+        next = at + 1;
+    }
+    return next;
+}
+
 /* Write the kept values and find the parameter that makes their gaps shortest. */
-static unsigned put_values(const gw_f32 *x, size_t count, size_t k, struct threshold t,
-                           uint8_t *out)
+static unsigned put_values(struct gw_walk *walk, size_t count, size_t k, uint8_t *out)
 {
     unsigned largest = mean_parameter(count, k) + 1, best = 0;
-    uint64_t ones[GW_RICE_MOST + 1] = { 0 };
-    size_t next = 0;
-    for (size_t i = 0; next_kept(&t, x, count, &i); i++, out += sizeof(float)) {
-        gw_put_f32(out, x[i]);
+    uint64_t ones[GW_RICE_MOST + 1] = { 0 }, gaps[GW_SELECT_BLOCK + LANES];
+    struct gw_kept kept;
+    for (size_t next = 0; gw_walk_next(walk, &kept); out += sizeof(float) * kept.count) {
+        memcpy(out, kept.values, sizeof(float) * kept.count);
+        next = find_gaps(&kept, next, gaps);
+        memset(gaps + kept.count, 0, LANES * sizeof *gaps);
         for (unsigned r = 0; r <= largest; r++)
-            ones[r] += (i - next) >> r;
-        next = i + 1;
+            for (size_t i = 0; i < kept.count; i += LANES)
+                for (int l = 0; l < LANES; l++)
+                    ones[r] += gaps[i + (size_t)l] >> r;
     }
     for (unsigned r = 1; r <= largest; r++)
         if (ones[r] + (uint64_t)k * r < ones[best] + (uint64_t)k * best)
@@ -124,25 +80,40 @@ static unsigned put_values(const gw_f32 *x, size_t count, size_t k, struct thres
     return best;
 }
 
+/* `rest`: NULL, or the range, to be left without what is sent. */
+static uint8_t *put_gaps(struct gw_walk *walk, unsigned parameter, gw_f32 *rest, uint8_t *out)
+{
+    struct gw_rice_writer w = { .at = out };
+    uint64_t gaps[GW_SELECT_BLOCK];
+    struct gw_kept kept;
+    for (size_t next = 0; gw_walk_next(walk, &kept);) {
+        next = find_gaps(&kept, next, gaps);
+        for (size_t i = 0; i < kept.count; i++)
+            gw_rice_write(&w, gaps[i], parameter);
+        for (size_t i = 0; rest && i < kept.count; i++)
+            rest[kept.base + kept.positions[i]] = 0;
+    }
+    return gw_rice_finish(&w);
+}
+
 /* `rest`: NULL, or x itself, to be left without what is sent. */
 static size_t encode_from(const struct gw_codec *c, const gw_f32 *x, gw_f32 *rest, size_t count,
                           uint8_t *body)
 {
-    size_t k = kept_of(c, count), next = 0;
+    size_t k = kept_of(c, count);
     gw_put_u64(body, k);
     body[8] = 0;
     if (k == 0)
         return HEAD_BYTES;
-    struct threshold t = select_largest(x, count, k);
-    body[8] = (uint8_t)put_values(x, count, k, t, body + HEAD_BYTES);
-    struct gw_rice_writer w = { .at = body + HEAD_BYTES + 4 * k };
-    for (size_t i = 0; next_kept(&t, x, count, &i); i++) {
-        gw_rice_write(&w, i - next, body[8]);
-        next = i + 1;
-        if (rest)
-            rest[i] = 0;
-    }
-    return (size_t)(gw_rice_finish(&w) - body);
+    struct gw_selection selection;
+    gw_select(&selection, c->kernels, x, count, k);
+    struct gw_walk walk;
+    gw_walk_start(&walk, &selection);
+    body[8] = (uint8_t)put_values(&walk, count, k, body + HEAD_BYTES);
+    gw_walk_start(&walk, &selection);
+    uint8_t *end = put_gaps(&walk, body[8], rest, body + HEAD_BYTES + 4 * k);
+    gw_select_end(&selection);
+    return (size_t)(end - body);
 }
 
 static gw_status topk_encode(struct gw_codec *c, size_t first, size_t count, uint8_t *body,

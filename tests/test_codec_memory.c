@@ -19,9 +19,13 @@ char *__wrap_strdup(const char *text);
 void __wrap_free(void *p);
 
 static long until_failure = -1, failed, alive;
+static int exhausted; /* every allocation fails */
 
 static int fails(void)
 {
+    failed += exhausted;
+    if (exhausted)
+        return 1;
     if (until_failure < 0 || until_failure-- > 0)
         return 0;
     failed++;
@@ -101,11 +105,39 @@ START_TEST(every_allocation_may_fail)
 }
 END_TEST
 
+/* The list of topk only saves time: without the memory for it the bytes are the same. */
+START_TEST(topk_needs_no_memory)
+{
+    enum { MANY = 20000 };
+    static float x[MANY];
+    static uint8_t with[MANY], without[MANY];
+    size_t bytes[2];
+    gw_codec *c = NULL;
+    for (int i = 0; i < MANY; i++)
+        x[i] = (float)((unsigned)i * 2654435761u % 100000) - 50000.0f;
+    until_failure = -1;
+    ck_assert_int_eq(gw_codec_open(&c, "topk", MANY, NULL), GW_OK);
+    ck_assert_int_eq(gw_encode(c, x, with, sizeof with, &bytes[0]), GW_OK);
+    long before = alive;
+    failed = 0;
+    exhausted = 1;
+    gw_status s = gw_encode(c, x, without, sizeof without, &bytes[1]);
+    exhausted = 0;
+    ck_assert_int_eq(s, GW_OK);
+    ck_assert_msg(failed > 0, "the encoder asked for no memory");
+    ck_assert_int_eq(alive, before);
+    ck_assert_uint_eq(bytes[0], bytes[1]);
+    ck_assert_mem_eq(with, without, bytes[0]);
+    gw_codec_close(c);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("codec_memory");
     TCase *tcase = tcase_create("codec_memory");
     tcase_add_loop_test(tcase, every_allocation_may_fail, 0, 4);
+    tcase_add_test(tcase, topk_needs_no_memory);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

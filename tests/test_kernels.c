@@ -338,7 +338,26 @@ static void votes(const struct gw_kernels *row, size_t count, size_t pad)
         one_majority(row, voters[v], count, pad, from);
 }
 
-static body *const bodies[] = { reductions, sums, streaming, packing, signs, votes, codes, halves };
+/* Below the first that counts, what the outputs hold is anything. */
+static void selection(const struct gw_kernels *row, size_t count, size_t pad)
+{
+    static const uint32_t least[] = { 1,           0x3f800000u, 0x3fe00000u, 0x7f7fffffu,
+                                      0x7f800001u, 0x7fffffffu, 0x80000000u };
+    uint32_t expected[MOST], got[MOST];
+    gw_f32 *a = (gw_f32 *)(buffers->a + pad), *b = (gw_f32 *)(buffers->b + pad);
+    gw_f32 *x = fill(count, pad, 0);
+    for (size_t k = 0; k < sizeof least / sizeof least[0]; k++) {
+        size_t n = scalar->collect(x, count, least[k], 7, expected, a);
+        ck_assert_uint_eq(row->collect(x, count, least[k], 7, got, b), n);
+        same(row, "collect positions", count, pad, expected, got, 4 * n);
+        same(row, "collect values", count, pad, a, b, 4 * n);
+        for (size_t i = 0; i < n; i++)
+            ck_assert((gw_float_bits(a[i]) & 0x7fffffffu) >= least[k]);
+    }
+}
+
+static body *const bodies[] = { reductions, sums,  streaming, packing,  signs,
+                                votes,      codes, halves,    selection };
 
 START_TEST(rows_equal_scalar)
 {

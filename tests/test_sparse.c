@@ -113,6 +113,95 @@ START_TEST(topk_is_exact)
 }
 END_TEST
 
+static const float *compared;
+
+/* Larger magnitudes first, then lower indices. */
+static int by_rank(const void *a, const void *b)
+{
+    uint32_t i = *(const uint32_t *)a, j = *(const uint32_t *)b;
+    uint32_t m = gw_float_bits(compared[i]) & 0x7fffffffu;
+    uint32_t n = gw_float_bits(compared[j]) & 0x7fffffffu;
+    if (m != n)
+        return m > n ? -1 : 1;
+    return i < j ? -1 : 1;
+}
+
+enum { SHAPES = 8 };
+
+/* Inputs that a sampled threshold finds easy, hard, or misleading. */
+static void fill_shape(float *x, size_t count, int shape, uint64_t seed)
+{
+    fill_gaussian(x, count, seed);
+    for (size_t i = 0; i < count; i++) {
+        static const float two[2] = { -1, 1 };
+        size_t from_end = count - i;
+        float ordered = (float)from_end;
+        switch (shape) {
+        case 1: /* ties only */
+            x[i] = two[x[i] > 0];
+            break;
+        case 2: /* few values */
+            x[i] = (float)lrintf(x[i] * 2);
+            break;
+        case 3: /* most are zero, fewer than k are not */
+            x[i] = i % 211 == 5 ? x[i] : 0;
+            break;
+        case 4: /* nothing but zeros */
+            x[i] = i % 2 ? 0.0f : -0.0f;
+            break;
+        case 5: /* sorted */
+            x[i] = ordered;
+            break;
+        case 6: /* all large ones in one place, which the sample hardly sees */
+            x[i] *= i / 300 == 17 ? 1e6f : 1e-3f;
+            break;
+        case 7: /* many ties at the threshold, few above */
+            x[i] = fabsf(x[i]) > 2.9f ? x[i] : x[i] > 0 ? 2.5f : 0.5f;
+            break;
+        default:
+            break;
+        }
+    }
+}
+
+/* The same against a sort, of ranges large enough to be sampled. */
+START_TEST(topk_of_many_is_exact)
+{
+    enum { COUNT = 50000 };
+    static const char *const specs[] = { "topk:ratio=0.00002", "topk:ratio=0.001",
+                                         "topk:ratio=0.01", "topk:ratio=0.1", "topk:ratio=0.6" };
+    static const double ratios[] = { 0.00002, 0.001, 0.01, 0.1, 0.6 };
+    float *x = floats(COUNT), *y = floats(COUNT), *expected = floats(COUNT);
+    uint32_t *order = malloc(COUNT * sizeof *order);
+    ck_assert_ptr_nonnull(order);
+    fill_shape(x, COUNT, _i, 40);
+    for (uint32_t i = 0; i < COUNT; i++)
+        order[i] = i;
+    compared = x;
+    qsort(order, COUNT, sizeof *order, by_rank);
+    for (int r = 0; r < 5; r++) {
+        size_t k = (size_t)ceil(ratios[r] * COUNT - 1e-6);
+        memset(expected, 0, COUNT * sizeof *expected);
+        for (size_t i = 0; i < k; i++)
+            expected[order[i]] = x[order[i]];
+        gw_codec *c = unit_open(specs[r], COUNT, 0, 1);
+        struct payload p = unit_encode(c, x);
+        ck_assert_uint_eq(gw_get_u64(p.bytes + GW_HEADER_BYTES), k);
+        unit_decode(c, 0, COUNT, p, y);
+        for (size_t i = 0; i < COUNT; i++)
+            ck_assert_msg(gw_float_bits(y[i]) == gw_float_bits(expected[i]),
+                          "%s, shape %d: element %zu is %a, expected %a; seed 40", specs[r], _i, i,
+                          (double)y[i], (double)expected[i]);
+        free(p.bytes);
+        gw_codec_close(c);
+    }
+    free(order);
+    free(expected);
+    free(x);
+    free(y);
+}
+END_TEST
+
 START_TEST(randomk_error_is_that_of_theory)
 {
     float *x = floats(MILLION), *y = floats(MILLION);
@@ -207,6 +296,7 @@ int main(void)
     tcase_add_loop_test(tcase, topk_error_is_that_of_theory, 0, 9);
     tcase_add_loop_test(tcase, positions_cost_what_rice_codes_do, 0, 3);
     tcase_add_test(tcase, topk_is_exact);
+    tcase_add_loop_test(tcase, topk_of_many_is_exact, 0, SHAPES);
     tcase_add_test(tcase, randomk_error_is_that_of_theory);
     tcase_add_test(tcase, randomk_adds_up);
     tcase_add_test(tcase, randomk_is_unbiased);

@@ -44,4 +44,5 @@ const struct gw_kernels gw_kernels_avx2 = {
     .bf16_encode = gw_avx2_bf16_encode,
     .bf16_decode = gw_avx2_bf16_decode,
     .bf16_decode_add = gw_avx2_bf16_decode_add,
+    .collect = gw_avx2_collect,
 };

@@ -40,4 +40,5 @@ const struct gw_kernels gw_kernels_avx512 = {
     .bf16_encode = gw_avx512_bf16_encode,
     .bf16_decode = gw_avx512_bf16_decode,
     .bf16_decode_add = gw_avx512_bf16_decode_add,
+    .collect = gw_avx512_collect,
 };

@@ -96,4 +96,8 @@ void gw_avx512_bf16_encode(const gw_f32 *x, size_t count, uint8_t *out);
 void gw_avx512_bf16_decode(const uint8_t *in, size_t count, gw_f32 *out);
 void gw_avx512_bf16_decode_add(const uint8_t *in, size_t count, float weight, gw_f32 *sum);
 
+/* avx512_select.c */
+size_t gw_avx512_collect(const gw_f32 *x, size_t count, uint32_t least, uint32_t first,
+                         uint32_t *positions, gw_f32 *values);
+
 #endif

@@ -40,4 +40,5 @@ const struct gw_kernels gw_kernels_scalar = {
     .bf16_encode = gw_scalar_bf16_encode,
     .bf16_decode = gw_scalar_bf16_decode,
     .bf16_decode_add = gw_scalar_bf16_decode_add,
+    .collect = gw_scalar_collect,
 };

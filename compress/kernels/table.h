@@ -139,6 +139,12 @@ struct gw_kernels {
     void (*bf16_encode)(const gw_f32 *x, size_t count, uint8_t *out);
     void (*bf16_decode)(const uint8_t *in, size_t count, gw_f32 *out);
     void (*bf16_decode_add)(const uint8_t *in, size_t count, float weight, gw_f32 *sum);
+
+    /* The elements whose magnitude, as its bits order it, is `least` (>= 1) or more: positions,
+     * counted from `first`, and values, in order; returns how many. Both outputs have room for
+     * `count`. */
+    size_t (*collect)(const gw_f32 *x, size_t count, uint32_t least, uint32_t first,
+                      uint32_t *positions, gw_f32 *values);
 };
 
 /* The rows, slowest first; ends with NULL. Row 0 is scalar. */
