@@ -33,6 +33,8 @@ static const gw_param settings[GW_SETTINGS + 1] = {
                        "elements per piece of a block; 0: chosen" },
     [GW_SET_NONFINITE] = { PREFIX "NONFINITE", GW_PARAM_NAME, "refuse", 0, 0, "refuse|zero|pass",
                            "", "what becomes of NaN and infinity in the input" },
+    [GW_SET_BUCKET] = { PREFIX "BUCKET", GW_PARAM_INTEGER, "4194304", 1, 9e15, NULL, "bytes",
+                        "elements of a reducer's bucket" },
     [GW_SET_PROGRESS] = { PREFIX "PROGRESS", GW_PARAM_NAME, "caller", 0, 0, "caller|thread", "",
                           "who moves runs forward: the caller's waits, or a thread" },
     [GW_SET_THREADS] = { PREFIX "THREADS", GW_PARAM_INTEGER, "0", 0, 1024, NULL, "",

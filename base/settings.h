@@ -18,6 +18,7 @@ enum gw_setting {
     GW_SET_TIMEOUT,   /* seconds; default "60" */
     GW_SET_PIECE,     /* elements; default "0": chosen */
     GW_SET_NONFINITE, /* refuse|zero|pass */
+    GW_SET_BUCKET,    /* bytes; default 4 MiB */
     GW_SET_PROGRESS,  /* caller|thread */
     GW_SET_THREADS,   /* default "0": this rank's share of the cores */
     GW_SET_GATE,      /* auto|off|live */

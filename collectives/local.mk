@@ -5,6 +5,7 @@ libcollectives_la_CPPFLAGS = $(AM_CPPFLAGS) $(XXHASH_CFLAGS)
 libcollectives_la_SOURCES = \
 	collectives/agree.c \
 	collectives/algorithms.c collectives/algorithms.h \
+	collectives/buckets.c collectives/buckets.h \
 	collectives/build.c \
 	collectives/collectives.c \
 	collectives/costs.h \
@@ -22,6 +23,10 @@ libcollectives_la_SOURCES = \
 	collectives/print.c \
 	collectives/rates.h \
 	collectives/records.c collectives/records.h \
+	collectives/reducer.c collectives/reducer.h \
+	collectives/reducer_load.c \
+	collectives/reducer_open.c \
+	collectives/reducer_state.c \
 	collectives/ring.c \
 	collectives/scatter.c \
 	collectives/shared.c \

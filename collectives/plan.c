@@ -10,25 +10,18 @@
 
 #include "base/settings.h"
 
-/* What an owner runs: no momentum and no clipping again, but error feedback of its own. */
-static gw_status owner_spec(struct gw_plan *plan, struct gw_plan_tensor *tensor)
+void gw_plan_owner_spec(const char *spec, bool one_sided, char *out, size_t capacity)
 {
     bool feedback = false;
-    const char *core = tensor->spec;
+    const char *core = spec;
     for (const char *plus = strchr(core, '+'); plus; plus = strchr(core, '+')) {
         feedback |= (strncmp(core, "ef", 2) == 0 && (core[2] == '+' || core[2] == ':'));
         core = plus + 1;
     }
-    const char *prefix = feedback && !plan->one_sided_ef ? "ef+" : "";
-    size_t bytes = strlen(prefix) + strlen(core) + 1;
-    tensor->owner_spec = malloc(bytes);
-    if (!tensor->owner_spec)
-        return GW_ENOMEM;
-    snprintf(tensor->owner_spec, bytes, "%s%s", prefix, core);
-    return GW_OK;
+    snprintf(out, capacity, "%s%s", feedback && !one_sided ? "ef+" : "", core);
 }
 
-static const char *spec_of(const gw_options *options, const char *name)
+const char *gw_plan_spec_of(const gw_options *options, const char *name)
 {
     for (size_t i = 0; i < options->rules_count; i++)
         if (fnmatch(options->rules[i].glob, name, 0) == 0)
@@ -46,11 +39,11 @@ static gw_status fill_tensor(struct gw_plan *plan, struct gw_plan_tensor *out,
                              struct gw_error *error)
 {
     const struct gw_codec_row *core;
-    char spec[GW_SPEC_TEXT];
+    char spec[GW_SPEC_TEXT], owner[GW_SPEC_TEXT];
     if (!tensor->name)
         return gw_fail(error, GW_EINVAL, "a tensor has no name");
     gw_status s =
-        gw_codec_canonical(spec_of(options, tensor->name), spec, sizeof spec, &core, error);
+        gw_codec_canonical(gw_plan_spec_of(options, tensor->name), spec, sizeof spec, &core, error);
     if (s)
         return s;
     bool plain = (core->info.traits & GW_ANY_TYPE) && !strchr(spec, '+');
@@ -62,7 +55,9 @@ static gw_status fill_tensor(struct gw_plan *plan, struct gw_plan_tensor *out,
     out->count = tensor->count;
     out->name = strdup(tensor->name);
     out->spec = strdup(spec);
-    if (!out->name || !out->spec || owner_spec(plan, out))
+    gw_plan_owner_spec(spec, plan->one_sided_ef, owner, sizeof owner);
+    out->owner_spec = strdup(owner);
+    if (!out->name || !out->spec || !out->owner_spec)
         return gw_fail(error, GW_ENOMEM, "not enough memory for tensor '%s'", tensor->name);
     return GW_OK;
 }

@@ -116,6 +116,12 @@ gw_status gw_plan_build(struct gw_plan *plan, const char *algorithm, struct gw_e
 /* Compare with the other ranks; `local` is how far this rank got, with words in *error. */
 gw_status gw_plan_agree(struct gw_plan *plan, gw_status local, struct gw_error *error);
 
+/* The spec that `options` give a tensor of this name; and what an owner runs under a canonical
+ * spec: no momentum and no clipping again, but error feedback of its own, unless one-sided. It is
+ * never longer than `spec`. */
+const char *gw_plan_spec_of(const gw_options *options, const char *name);
+void gw_plan_owner_spec(const char *spec, bool one_sided, char *out, size_t capacity);
+
 struct gw_request { /* the arguments of gw_plan_* in one place */
     enum gw_collective collective;
     const gw_tensor *tensors;

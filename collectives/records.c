@@ -3,13 +3,33 @@
 /* Records of state, to bytes and back. */
 #include "collectives/records.h"
 
-#include <stdbool.h>
 #include <string.h>
 #include <xxhash.h>
 
 enum { STATE_VERSION = 1 };
 
 static const char MAGIC[8] = "GWSTATE";
+
+static size_t link_floats(const struct gw_codec *link)
+{
+    return link->row->state_count ? link->row->state_count(link) : 0;
+}
+
+static bool is_residual(const struct gw_codec *link)
+{
+    return strcmp(link->row->info.name, "ef") == 0;
+}
+
+bool gw_record_residual(const struct gw_codec *c, size_t *first)
+{
+    *first = 0;
+    for (; c; c = c->inner) {
+        if (is_residual(c))
+            return true;
+        *first += link_floats(c);
+    }
+    return false;
+}
 
 /* ---- writing ----------------------------------------------------------------------------------*/
 
@@ -32,7 +52,7 @@ size_t gw_record_put(uint8_t *at, const struct gw_codec *c, uint64_t spec)
     gw_put_u64(at + 40, c->run);
     gw_put_u64(at + 48, floats);
     for (const struct gw_codec *link = c; link; link = link->inner) {
-        size_t n = link->row->state_count ? link->row->state_count(link) : 0;
+        size_t n = link_floats(link);
         for (size_t i = 0; i < n; i++, values += 4)
             gw_put_f32(values, link->state[i]);
     }
@@ -111,13 +131,12 @@ void gw_record_fold(const struct gw_codec *c, const struct gw_record *r, int old
     float scale = c->site.operation == GW_MEAN ? (float)size / (float)old_ranks : 1;
     size_t at = 0;
     for (const struct gw_codec *link = c; link; link = link->inner) {
-        size_t n = link->row->state_count ? link->row->state_count(link) : 0;
-        bool residual = strcmp(link->row->info.name, "ef") == 0;
+        size_t n = link_floats(link);
         for (size_t i = at; i < at + n; i++) {
             float v = gw_get_f32(r->values + 4 * i);
-            if (residual && old_rank % size == rank)
+            if (is_residual(link) && old_rank % size == rank)
                 next[i] += scale * v;
-            else if (!residual && rank % old_ranks == old_rank)
+            else if (!is_residual(link) && rank % old_ranks == old_rank)
                 next[i] = v;
         }
         at += n;

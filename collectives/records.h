@@ -7,6 +7,8 @@
 #ifndef GW_COLLECTIVES_RECORDS_H
 #define GW_COLLECTIVES_RECORDS_H
 
+#include <stdbool.h>
+
 #include "compress/codec.h"
 
 enum { GW_STATE_HEADER = 40, GW_RECORD_HEADER = 56 };
@@ -20,6 +22,9 @@ struct gw_state_header {
     uint32_t ranks, rank;
     uint64_t records;
 };
+
+/* Where ef+ keeps its residual within the state of a chain; false where there is none. */
+bool gw_record_residual(const struct gw_codec *c, size_t *first);
 
 /* Bytes of a codec's record, and the record; both 0 for NULL. */
 size_t gw_record_bytes(const struct gw_codec *c);

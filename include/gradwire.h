@@ -12,7 +12,8 @@
  *     gw_comm_close(comm);
  *
  * Read in order of need: status.h (results of calls), comm.h (the group of ranks), plan.h
- * (collectives), codec.h (a codec alone), info.h (the tables, for programs that list them).
+ * (collectives), reducer.h (sums behind a backward pass), codec.h (a codec alone), info.h (the
+ * tables, for programs that list them).
  * A program that holds an MPI_Comm includes <gradwire/mpi.h> too.
  */
 #ifndef GRADWIRE_H
@@ -21,6 +22,7 @@
 #include "gradwire/status.h"
 #include "gradwire/comm.h"
 #include "gradwire/plan.h"
+#include "gradwire/reducer.h"
 #include "gradwire/codec.h"
 #include "gradwire/info.h"
 

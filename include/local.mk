@@ -7,6 +7,7 @@ gradwireinclude_HEADERS = \
 	include/gradwire/comm.h \
 	include/gradwire/codec.h \
 	include/gradwire/plan.h \
+	include/gradwire/reducer.h \
 	include/gradwire/info.h
 if WITH_MPI
 gradwireinclude_HEADERS += include/gradwire/mpi.h

@@ -18,7 +18,7 @@ check_PROGRAMS += tests/rows
 tests_rows_SOURCES = tests/rows.c
 tests_rows_LDADD = libgradwire.la
 EXTRA_DIST += tests/consumer.sh tests/consumer/consumer.c tests/consumer/headers.cc
-EXTRA_DIST += tests/test_mpi_collectives.sh
+EXTRA_DIST += tests/test_mpi_collectives.sh tests/test_mpi_reducer.sh
 EXTRA_DIST += $(lints) tests/exports.txt tests/lsan.supp
 
 # How fast the kernels are, and how many instructions they take.
@@ -121,6 +121,20 @@ tests_test_shared_SOURCES = tests/test_shared.c
 tests_test_shared_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_test_shared_LDADD = libranks.la $(rooms_LIBS) $(CHECK_LIBS)
 TESTS += tests/test_shared
+
+check_LTLIBRARIES += libreducerbodies.la
+libreducerbodies_la_SOURCES = tests/reducer_bodies.c tests/reducer_bodies.h
+check_PROGRAMS += tests/test_reducer
+tests_test_reducer_SOURCES = tests/test_reducer.c
+tests_test_reducer_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_reducer_LDADD = libreducerbodies.la libranks.la $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_reducer
+if WITH_MPI
+TESTS += tests/test_mpi_reducer.sh
+check_PROGRAMS += tests/mpi_reducer
+tests_mpi_reducer_SOURCES = tests/mpi_reducer.c
+tests_mpi_reducer_LDADD = libreducerbodies.la libranks.la $(rooms_LIBS)
+endif
 
 check_PROGRAMS += tests/test_oom
 tests_test_oom_SOURCES = tests/test_oom.c

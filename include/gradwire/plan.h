@@ -90,7 +90,8 @@ typedef struct gw_options {
     gw_gate gate;
     unsigned gate_every; /* runs between two looks of GW_GATE_LIVE; default GRADWIRE_GATE_EVERY */
     const char *pins;    /* file of decisions to repeat, or to write; default GRADWIRE_PINS */
-    uint64_t reserved[8];
+    size_t bucket_bytes; /* of a gw_reducer; default GRADWIRE_BUCKET */
+    uint64_t reserved[7];
 } gw_options;
 
 /* ---- simple: one call, no state --------------------------------------------------------------
