@@ -27,10 +27,7 @@ struct gw_problem {
     int nodes, node, node_ranks, node_rank; /* node_ranks 0: not the same on all nodes */
     const int *members;                     /* node_ranks of node 0, of node 1, ... */
     bool shares;                            /* the ranks of a node have memory in common */
-    double raw_bytes, coded_bytes;          /* of the whole layout */
-    double bits_per_s, latency_s;           /* of the link */
-    double codec_bytes_per_s;               /* of float input, one encode or decode */
-    double memory_bytes_per_s;
+    double raw_bytes;                       /* of the whole layout */
 };
 
 struct gw_algorithm_row {
@@ -38,7 +35,6 @@ struct gw_algorithm_row {
     unsigned collectives;
     bool whole; /* works on one block that is everything, not one per rank */
     bool (*applicable)(const struct gw_problem *p);
-    double (*cost)(const struct gw_problem *p); /* seconds of one run */
     void (*write)(struct gw_step_list *list, const struct gw_problem *p);
 };
 
@@ -47,11 +43,11 @@ extern const struct gw_algorithm_row *const gw_algorithm_rows[]; /* ends with NU
 extern const struct gw_algorithm_row gw_native, gw_ring, gw_doubling, gw_direct, gw_gather,
     gw_linear, gw_tree, gw_shared_memory;
 
-/* The row to use: the one named `forced` ("" or NULL: the cheapest applicable). `reason` gets a
- * sentence. Errors: GW_ESPEC (unknown, with the valid names), GW_ENOTSUP (not applicable). */
-gw_status gw_algorithm_choose(const struct gw_algorithm_row **out, const struct gw_problem *p,
-                              const char *forced, char *reason, size_t capacity,
-                              struct gw_error *error);
+/* The row of that name; NULL, with words, if there is none. */
+const struct gw_algorithm_row *gw_algorithm_find(const char *name, struct gw_error *error);
+
+/* May it be used for this? */
+bool gw_algorithm_applies(const struct gw_algorithm_row *row, const struct gw_problem *p);
 
 /* The peer that a rank serves i-th: each rank starts with another one, so that no owner is flooded.
  */
@@ -66,10 +62,5 @@ int gw_steps_contributions(struct gw_step_list *list, const struct gw_problem *p
 
 /* One slot per piece of the whole layout, consecutive; returns the first. */
 int gw_steps_piece_slots(struct gw_step_list *list, enum gw_slot_kind kind, int pieces);
-
-/* The parts that prices are made of, in seconds. */
-double gw_cost_wire(const struct gw_problem *p, double bytes);
-double gw_cost_codec(const struct gw_problem *p, double raw_bytes);
-double gw_cost_confirm(const struct gw_problem *p);
 
 #endif

@@ -6,10 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NODES_MAX = 4096, PIECE_ELEMENTS = 1 << 18, PIECES_MAX = 256 };
-
-/* Rough rates that only choices among algorithms use: one core, data in memory. */
-static const double CODEC_BYTES_PER_S = 2e9, MEMORY_BYTES_PER_S = 5e9;
+enum { NODES_MAX = 4096 };
 
 static gw_status open_codecs(struct gw_plan *plan, struct gw_error *error)
 {
@@ -35,61 +32,14 @@ static gw_status open_codecs(struct gw_plan *plan, struct gw_error *error)
     return GW_OK;
 }
 
-static void count_bytes(struct gw_plan *plan, struct gw_problem *p)
-{
-    for (int t = 0; t < plan->tensors_count; t++) {
-        const struct gw_plan_tensor *tensor = &plan->tensors[t];
-        size_t unit = tensor->codec->site.count;
-        double units = plan->collective == GW_ALLGATHER ? p->size : 1;
-        p->raw_bytes += (double)(tensor->count * gw_type_bytes(plan->type));
-        p->coded_bytes += units * (double)gw_payload_bound(tensor->codec, 0, unit);
-    }
-}
-
-static void describe(struct gw_plan *plan)
-{
-    struct gw_problem *p = &plan->problem;
-    const struct gw_transport_row *transport = plan->comm->row;
-    bool reduces = plan->collective == GW_ALLREDUCE || plan->collective == GW_REDUCE_SCATTER;
-    gw_operation sums = plan->operation == GW_MEAN ? GW_SUM : plan->operation;
-    *p = (struct gw_problem){ .collective = plan->collective,
-                              .rank = plan->comm->rank,
-                              .size = plan->comm->size,
-                              .root = plan->root,
-                              .dense = true,
-                              .merges = true,
-                              .mergeless = true,
-                              .summable = true,
-                              .bits_per_s = plan->comm->link.bits_per_s,
-                              .latency_s = plan->comm->link.latency_s,
-                              .codec_bytes_per_s = CODEC_BYTES_PER_S,
-                              .memory_bytes_per_s = MEMORY_BYTES_PER_S };
-    for (int t = 0; t < plan->tensors_count; t++) {
-        const struct gw_codec *codec = plan->tensors[t].codec;
-        const struct gw_codec_row *core = codec->core->row;
-        p->dense = p->dense && codec->row == core && (core->info.traits & GW_ANY_TYPE);
-        /* Raw merges too, but its sums need no codec's arithmetic: direct keeps rank order. */
-        bool merges = core->merge && !(core->info.traits & GW_ANY_TYPE);
-        p->merges = p->merges && merges;
-        p->mergeless = p->mergeless && !merges;
-        p->summable = p->summable && !(core->info.traits & GW_VOTE);
-        plan->side_floats += gw_codec_side_count(codec);
-    }
-    if (plan->collective == GW_BROADCAST) /* one payload: nothing to merge */
-        p->mergeless = true;
-    p->agrees = reduces && plan->side_floats > 0;
-    p->divides = plan->operation == GW_MEAN && p->summable;
-    p->checks = plan->nonfinite == GW_NONFINITE_REFUSE && plan->type != GW_I32;
-    p->native = transport->native && transport->has_native(plan->comm, plan->type, sums);
-    count_bytes(plan, p);
-}
-
 /* Who stands where on which node, if all nodes have the same number of ranks. */
 static gw_status describe_nodes(struct gw_plan *plan)
 {
     struct gw_problem *p = &plan->problem;
     const gw_comm *comm = plan->comm;
     int filled[NODES_MAX] = { 0 };
+    p->size = comm->size;
+    p->rank = comm->rank;
     for (int r = 0; r < p->size; r++)
         p->nodes = comm->nodes[r] >= p->nodes ? comm->nodes[r] + 1 : p->nodes;
     p->node = comm->nodes[p->rank];
@@ -112,7 +62,7 @@ static gw_status describe_nodes(struct gw_plan *plan)
     return GW_OK;
 }
 
-static gw_status cut(struct gw_plan *plan)
+static gw_status cut(struct gw_plan *plan, size_t piece)
 {
     int n = plan->tensors_count;
     size_t *counts = calloc(2 * (size_t)n + 1, sizeof *counts), *granules = counts + n;
@@ -125,14 +75,10 @@ static gw_status cut(struct gw_plan *plan)
         total += counts[t];
     }
     int blocks = plan->algorithm->whole ? 1 : plan->problem.size;
-    size_t piece = plan->piece_count ? plan->piece_count : PIECE_ELEMENTS;
-    size_t pieces = gw_divide_up(gw_divide_up(total, (size_t)blocks), piece);
-    pieces = gw_max_size(1, gw_min_size(pieces, PIECES_MAX));
-    if (plan->algorithm == &gw_native)
-        pieces = 1;
-    plan->problem.pieces = (int)pieces;
+    int pieces = gw_pieces_of(plan->algorithm, &plan->problem, total, piece);
+    plan->problem.pieces = pieces;
     int exact = plan->collective == GW_REDUCE_SCATTER || plan->collective == GW_ALLGATHER;
-    gw_status s = gw_layout_cut(&plan->layout, counts, granules, n, blocks, (int)pieces, exact);
+    gw_status s = gw_layout_cut(&plan->layout, counts, granules, n, blocks, pieces, exact);
     free(counts);
     return s;
 }
@@ -247,20 +193,28 @@ static gw_status open_run(struct gw_plan *plan)
     return good ? GW_OK : GW_ENOMEM;
 }
 
-gw_status gw_plan_build(struct gw_plan *plan, const char *algorithm, struct gw_error *error)
+gw_status gw_plan_open(struct gw_plan *plan, struct gw_error *error)
 {
     gw_status s = open_codecs(plan, error);
     if (s)
         return s;
-    describe(plan);
     if (describe_nodes(plan))
         return gw_fail(error, GW_ENOMEM, "not enough memory for a plan of %d ranks",
                        plan->problem.size);
-    s = gw_algorithm_choose(&plan->algorithm, &plan->problem, algorithm, plan->reason,
-                            sizeof plan->reason, error);
+    gw_plan_describe(&plan->problem, &plan->side_floats, plan, NULL);
+    return GW_OK;
+}
+
+gw_status gw_plan_build(struct gw_plan *plan, const char *algorithm, struct gw_error *error)
+{
+    struct gw_choice choice;
+    gw_status s =
+        gw_plan_choose(&choice, plan, algorithm, plan->reason, sizeof plan->reason, error);
     if (s)
         return s;
-    s = cut(plan);
+    plan->algorithm = choice.row;
+    plan->predicted_s = choice.seconds;
+    s = cut(plan, choice.piece_count);
     if (!s) {
         plan->algorithm->write(&plan->list, &plan->problem);
         s = plan->list.status;

@@ -7,8 +7,6 @@
 
 #include "collectives/price.h"
 
-struct gw_plan;
-
 struct gw_spec_rates {
     char spec[GW_SPEC_TEXT];
     struct gw_rates rates;
@@ -33,18 +31,14 @@ gw_status gw_costs_measure(gw_comm *comm, const char *const *specs, int count, g
 /* The rates of a spec as measured, or what is assumed. */
 const struct gw_rates *gw_costs_of(const gw_comm *comm, const char *spec);
 
-/* ---- for a plan whose codecs are open (gw_plan_open) -------------------------------------------
- * build.c */
+/* ---- native_times.c: how long the transport's own allreduce takes on a few sizes
+ * ---------------*/
 
-/* Collective: measure what the plan's choice depends on, if it depends on anything; with `compare`
- * also what gw_plan_predict needs. */
-gw_status gw_plan_measure(struct gw_plan *plan, const char *algorithm, bool compare,
-                          gw_status local, struct gw_error *error);
+enum { GW_NATIVE_ROOM = 4 << 20 };
 
-/* What the plan would choose, and what a run would take, if all its tensors stood under `spec`
- * (canonical; NULL: as they are). Local; after gw_plan_measure. `algorithm` "" or NULL: the
- * cheapest. Errors: GW_ENOTSUP, GW_ESPEC, GW_ENOMEM. */
-gw_status gw_plan_predict(struct gw_choice *out, const struct gw_plan *plan, const char *spec,
-                          const char *algorithm, struct gw_error *error);
+/* Collective. `room`: GW_NATIVE_ROOM bytes, malloced; after an error with `*lost` the transport may
+ * still touch them. */
+gw_status gw_native_measure(struct gw_native_times *out, gw_comm *comm, void *room, bool *lost,
+                            struct gw_error *error);
 
 #endif

@@ -12,15 +12,6 @@ static bool applicable(const struct gw_problem *p)
     return p->mergeless;
 }
 
-static double cost(const struct gw_problem *p)
-{
-    double share = (p->size - 1.0) / p->size;
-    double wire = p->latency_s + gw_cost_wire(p, share * p->coded_bytes);
-    if (p->collective != GW_ALLREDUCE)
-        return wire + 2 * gw_cost_codec(p, p->raw_bytes) + gw_cost_confirm(p);
-    return 2 * wire + (3 + 1.0 / p->size) * gw_cost_codec(p, p->raw_bytes) + gw_cost_confirm(p);
-}
-
 static void write_sums(struct gw_step_list *list, const struct gw_problem *p, int contributions)
 {
     for (int k = 0; k < p->pieces; k++) {
@@ -74,6 +65,5 @@ const struct gw_algorithm_row gw_direct = {
               "rank order", "Seide et al., 1-Bit stochastic gradient descent, 2014, section 3.3" },
     .collectives = GW_ALLREDUCE | GW_REDUCE_SCATTER | GW_ALLGATHER,
     .applicable = applicable,
-    .cost = cost,
     .write = write,
 };

@@ -22,17 +22,6 @@ static int power_within(int size)
     return m;
 }
 
-static double cost(const struct gw_problem *p)
-{
-    int m = power_within(p->size);
-    double rounds = m == p->size ? 0 : 2;
-    for (int distance = 1; distance < m; distance *= 2)
-        rounds++;
-    return rounds *
-               (p->latency_s + gw_cost_wire(p, p->raw_bytes) + 2 * gw_cost_codec(p, p->raw_bytes)) +
-           gw_cost_codec(p, p->raw_bytes) + gw_cost_confirm(p);
-}
-
 static void send_sum(struct gw_step_list *list, int piece, int peer)
 {
     int slot = gw_steps_slots(list, GW_SLOT_CODED, piece, 1);
@@ -102,6 +91,5 @@ const struct gw_algorithm_row gw_doubling = {
     .collectives = GW_ALLREDUCE,
     .whole = true,
     .applicable = applicable,
-    .cost = cost,
     .write = write,
 };

@@ -10,12 +10,6 @@ static bool applicable(const struct gw_problem *p)
     return p->merges || p->mergeless;
 }
 
-static double cost(const struct gw_problem *p)
-{
-    return p->latency_s + gw_cost_wire(p, (p->size - 1) * p->coded_bytes) +
-           (p->size + 2) * gw_cost_codec(p, p->raw_bytes) + gw_cost_confirm(p);
-}
-
 static void write_exchange(struct gw_step_list *list, const struct gw_problem *p, int piece,
                            int slots)
 {
@@ -65,6 +59,5 @@ const struct gw_algorithm_row gw_gather = {
     .collectives = GW_ALLREDUCE,
     .whole = true,
     .applicable = applicable,
-    .cost = cost,
     .write = write,
 };

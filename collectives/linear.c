@@ -10,14 +10,6 @@ static bool applicable(const struct gw_problem *p)
     return p->merges;
 }
 
-static double cost(const struct gw_problem *p)
-{
-    double share = (p->size - 1.0) / p->size;
-    double agree = p->agrees ? p->latency_s : 0;
-    return agree + 2 * (p->latency_s + gw_cost_wire(p, share * p->coded_bytes)) +
-           2.5 * gw_cost_codec(p, p->raw_bytes) + gw_cost_confirm(p);
-}
-
 static void write_merges(struct gw_step_list *list, const struct gw_problem *p, int contributions,
                          int results)
 {
@@ -72,6 +64,5 @@ const struct gw_algorithm_row gw_linear = {
               "2021; Bernstein et al., signSGD with majority vote, 2019" },
     .collectives = GW_ALLREDUCE | GW_REDUCE_SCATTER,
     .applicable = applicable,
-    .cost = cost,
     .write = write,
 };

@@ -7,8 +7,9 @@ libcollectives_la_SOURCES = \
 	collectives/algorithms.c collectives/algorithms.h \
 	collectives/buckets.c collectives/buckets.h \
 	collectives/build.c \
+	collectives/choice.c collectives/choice.h \
 	collectives/collectives.c \
-	collectives/costs.h \
+	collectives/costs.c collectives/costs.h \
 	collectives/direct.c \
 	collectives/doubling.c \
 	collectives/execute.c \
@@ -18,10 +19,12 @@ libcollectives_la_SOURCES = \
 	collectives/linear.c \
 	collectives/memory.c collectives/memory.h \
 	collectives/native.c \
+	collectives/native_times.c \
 	collectives/plan.c collectives/plan.h \
-	collectives/price.h \
+	collectives/predict.c \
+	collectives/price.c collectives/price.h \
 	collectives/print.c \
-	collectives/rates.h \
+	collectives/rates.c collectives/rates.h \
 	collectives/records.c collectives/records.h \
 	collectives/reducer.c collectives/reducer.h \
 	collectives/reducer_load.c \

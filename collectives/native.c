@@ -9,14 +9,6 @@ static bool applicable(const struct gw_problem *p)
     return p->dense && p->native;
 }
 
-static double cost(const struct gw_problem *p)
-{
-    /* A Rabenseifner exchange, and the copy to the user's buffer. */
-    double share = 2.0 * (p->size - 1) / p->size;
-    return gw_cost_wire(p, share * p->raw_bytes) + 2 * gw_cost_confirm(p) +
-           p->raw_bytes / p->memory_bytes_per_s;
-}
-
 static void write(struct gw_step_list *list, const struct gw_problem *p)
 {
     gw_steps_add(list, GW_STEP_PREPARE, -1, -1);
@@ -38,6 +30,5 @@ const struct gw_algorithm_row gw_native = {
     .collectives = GW_ALLREDUCE,
     .whole = true,
     .applicable = applicable,
-    .cost = cost,
     .write = write,
 };

@@ -143,12 +143,16 @@ static gw_status prepare(struct gw_plan *plan, const struct gw_request *request,
     if (!s)
         s = fill_tensors(plan, request, options, error);
     if (!s)
-        s = gw_plan_build(
-            plan, options->algorithm ? options->algorithm : gw_setting_text(GW_SET_ALGORITHM),
-            error);
+        s = gw_plan_open(plan, error);
     if (!s && request->once)
         s = check_stateless(plan, error);
     return s;
+}
+
+static const char *algorithm_of(const struct gw_request *request)
+{
+    const char *asked = request->options ? request->options->algorithm : NULL;
+    return asked ? asked : gw_setting_text(GW_SET_ALGORITHM);
 }
 
 /* What an algorithm needs besides the agreement of all ranks. */
@@ -169,6 +173,7 @@ static gw_status create(gw_plan **out, gw_comm *comm, const struct gw_request *r
     struct gw_plan *plan = calloc(1, sizeof *plan);
     if (!plan) {
         s = gw_fail(&comm->error, GW_ENOMEM, "not enough memory for a plan");
+        s = gw_plan_measure(&nothing, "", NULL, s, &comm->error);
         return gw_plan_agree(&nothing, s, &comm->error);
     }
     *plan = nothing;
@@ -176,6 +181,9 @@ static gw_status create(gw_plan **out, gw_comm *comm, const struct gw_request *r
     s = gw_settings_check(&comm->error);
     if (!s)
         s = prepare(plan, request, &comm->error);
+    s = gw_plan_measure(plan, algorithm_of(request), NULL, s, &comm->error);
+    if (!s)
+        s = gw_plan_build(plan, algorithm_of(request), &comm->error);
     s = gw_plan_agree(plan, s, &comm->error);
     if (s) {
         gw_plan_close(plan);

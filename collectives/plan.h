@@ -7,6 +7,7 @@
 #include <gradwire/plan.h>
 
 #include "collectives/algorithms.h"
+#include "collectives/choice.h"
 #include "collectives/graph.h"
 #include "collectives/layout.h"
 #include "comm/comm.h"
@@ -51,6 +52,7 @@ struct gw_plan {
     /* what was made of it */
     const struct gw_algorithm_row *algorithm;
     char reason[GW_ERROR_TEXT];
+    double predicted_s; /* of a run, by the cost model */
     struct gw_problem problem;
     struct gw_layout layout;
     struct gw_codec **owners; /* by segment: stage 1, where some step re-encodes it */
@@ -112,6 +114,9 @@ gw_status gw_plan_accept(struct gw_plan *plan, const struct gw_step *step, size_
 
 /* ---- plan.c, build.c, agree.c
  * -------------------------------------------------------------------------*/
+/* The codecs, and the problem that they pose. */
+gw_status gw_plan_open(struct gw_plan *plan, struct gw_error *error);
+/* The choice, the steps, the memory. */
 gw_status gw_plan_build(struct gw_plan *plan, const char *algorithm, struct gw_error *error);
 /* Compare with the other ranks; `local` is how far this rank got, with words in *error. */
 gw_status gw_plan_agree(struct gw_plan *plan, gw_status local, struct gw_error *error);
@@ -121,6 +126,28 @@ gw_status gw_plan_agree(struct gw_plan *plan, gw_status local, struct gw_error *
  * never longer than `spec`. */
 const char *gw_plan_spec_of(const gw_options *options, const char *name);
 void gw_plan_owner_spec(const char *spec, bool one_sided, char *out, size_t capacity);
+
+/* ---- predict.c: a plan whose codecs are open and what it would cost
+ * ----------------------------*/
+
+/* Collective: measure what the plan's choice depends on, if it is open at all; with `compare` also
+ * what gw_plan_predict needs for that spec. Every rank calls it, `local` is how far this one got,
+ * with words in *error; returns it if it is an error. */
+gw_status gw_plan_measure(struct gw_plan *plan, const char *algorithm, const char *compare,
+                          gw_status local, struct gw_error *error);
+
+/* The choice as things are. `reason` as in gw_choose. */
+gw_status gw_plan_choose(struct gw_choice *out, const struct gw_plan *plan, const char *algorithm,
+                         char *reason, size_t capacity, struct gw_error *error);
+
+/* What it would be, and what a run would take, if all tensors stood under `spec` (canonical).
+ * Local. `algorithm` "" or NULL: the cheapest. Errors: as gw_choose. */
+gw_status gw_plan_predict(struct gw_choice *out, const struct gw_plan *plan, const char *spec,
+                          const char *algorithm, struct gw_error *error);
+
+/* The problem of a plan with its codecs, or with `instead` for all tensors. */
+void gw_plan_describe(struct gw_problem *out, size_t *side_floats, const struct gw_plan *plan,
+                      const struct gw_codec *instead);
 
 struct gw_request { /* the arguments of gw_plan_* in one place */
     enum gw_collective collective;

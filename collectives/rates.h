@@ -16,8 +16,9 @@ enum gw_work {
     GW_WORK_DECODE,
     GW_WORK_ADD,
     GW_WORK_MERGE,
-    GW_WORK_COPY, /* floats, without a codec */
+    GW_WORK_COPY, /* from here on of floats, without a codec */
     GW_WORK_DIVIDE,
+    GW_WORK_SUM,
     GW_WORKS
 };
 

@@ -12,14 +12,6 @@ static bool applicable(const struct gw_problem *p)
     return p->dense;
 }
 
-static double cost(const struct gw_problem *p)
-{
-    double hops = p->collective == GW_ALLREDUCE ? 2.0 * (p->size - 1) : p->size - 1;
-    double block = p->raw_bytes / p->size;
-    return hops * (p->latency_s + gw_cost_wire(p, block) + 2 * gw_cost_codec(p, block)) +
-           gw_cost_codec(p, p->raw_bytes) + gw_cost_confirm(p);
-}
-
 static int wrap(const struct gw_problem *p, int rank)
 {
     return (rank % p->size + p->size) % p->size;
@@ -91,6 +83,5 @@ const struct gw_algorithm_row gw_ring = {
               "Patarasuk and Yuan, Bandwidth optimal all-reduce algorithms, 2009" },
     .collectives = GW_ALLREDUCE | GW_REDUCE_SCATTER | GW_ALLGATHER,
     .applicable = applicable,
-    .cost = cost,
     .write = write,
 };

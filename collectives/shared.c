@@ -27,13 +27,6 @@ static bool in_slices(const struct gw_problem *p)
     return p->collective == GW_ALLREDUCE && p->size > 2 && p->raw_bytes > SMALL_BYTES;
 }
 
-static double cost(const struct gw_problem *p)
-{
-    double passes = in_slices(p) ? 4 + 2.0 / p->size : p->size + 3;
-    double meeting = 1e-6 * p->size;
-    return meeting * (in_slices(p) ? 2 : 1) + passes * p->raw_bytes / (4 * p->memory_bytes_per_s);
-}
-
 static void meet(struct gw_step_list *list)
 {
     list->phase++;
@@ -106,6 +99,5 @@ const struct gw_algorithm_row gw_shared_memory = {
               "Graham and Shipman, MPI support for multi-core architectures, 2008" },
     .collectives = GW_ALLREDUCE | GW_REDUCE_SCATTER | GW_ALLGATHER | GW_BROADCAST,
     .applicable = applicable,
-    .cost = cost,
     .write = write,
 };

@@ -9,15 +9,6 @@ static bool applicable(const struct gw_problem *p)
     return p->mergeless;
 }
 
-static double cost(const struct gw_problem *p)
-{
-    double rounds = 0;
-    for (int distance = 1; distance < p->size; distance *= 2)
-        rounds++;
-    return rounds * (p->latency_s + gw_cost_wire(p, p->coded_bytes)) +
-           2 * gw_cost_codec(p, p->raw_bytes) + gw_cost_confirm(p);
-}
-
 /* Ranks count from the root. Rank v hears from v without its highest bit and tells v + 2^j for all
  * 2^j above that bit. */
 static void write(struct gw_step_list *list, const struct gw_problem *p)
@@ -49,6 +40,5 @@ const struct gw_algorithm_row gw_tree = {
     .collectives = GW_BROADCAST,
     .whole = true,
     .applicable = applicable,
-    .cost = cost,
     .write = write,
 };

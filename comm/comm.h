@@ -148,8 +148,11 @@ gw_status gw_control_broadcast_text(gw_comm *comm, const char *mine, char **text
 /* ---- probe.c ----------------------------------------------------------------------------------*/
 
 /* Collective: measure comm->near and comm->far, once, or read them from the file that
- * GRADWIRE_COSTS names. Every rank ends with the same numbers, the slowest that any rank saw. */
-gw_status gw_comm_probe(gw_comm *comm, struct gw_error *error);
+ * GRADWIRE_COSTS names. Every rank ends with the same numbers, the slowest that any rank saw.
+ * `room`: gw_probe_bytes, malloced; after an error with `*lost` the transport may still touch it.
+ */
+size_t gw_probe_bytes(const gw_comm *comm);
+gw_status gw_comm_probe(gw_comm *comm, void *room, bool *lost, struct gw_error *error);
 
 /* ---- transports.c, open.c, topology.c
  * ----------------------------------------------------------*/

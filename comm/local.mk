@@ -6,10 +6,12 @@ libcomm_la_SOURCES = \
 	comm/comm.h \
 	comm/control.c \
 	comm/env.c \
+	comm/links.c comm/links.h \
 	comm/local.c comm/local.h \
 	comm/local_group.c \
 	comm/open.c \
 	comm/ops.c \
+	comm/probe.c \
 	comm/segment.c comm/segment.h \
 	comm/self.c \
 	comm/shaped.c \

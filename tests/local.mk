@@ -98,6 +98,12 @@ tests_test_algorithms_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_test_algorithms_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
 TESTS += tests/test_algorithms
 
+check_PROGRAMS += tests/test_choice
+tests_test_choice_SOURCES = tests/test_choice.c
+tests_test_choice_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_choice_LDADD = libranks.la $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_choice
+
 check_PROGRAMS += tests/test_promises
 tests_test_promises_SOURCES = tests/test_promises.c
 tests_test_promises_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)

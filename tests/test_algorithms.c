@@ -429,36 +429,6 @@ START_TEST(every_list_runs)
 }
 END_TEST
 
-START_TEST(choice_by_cost_and_by_name)
-{
-    struct gw_problem p = { .collective = GW_ALLREDUCE,
-                            .size = 4,
-                            .pieces = 1,
-                            .dense = true,
-                            .mergeless = true,
-                            .raw_bytes = 4e6,
-                            .coded_bytes = 4e6,
-                            .bits_per_s = 1e9,
-                            .latency_s = 5e-5,
-                            .codec_bytes_per_s = 2e9,
-                            .memory_bytes_per_s = 5e9 };
-    const struct gw_algorithm_row *row = NULL;
-    struct gw_error error = { 0 };
-    char reason[256];
-    ck_assert_int_eq(gw_algorithm_choose(&row, &p, NULL, reason, sizeof reason, &error), GW_OK);
-    ck_assert_msg(row == &gw_ring || row == &gw_direct, "large raw data: got %s", row->info.name);
-    ck_assert_ptr_nonnull(strstr(reason, "cheapest"));
-    p.raw_bytes = p.coded_bytes = 64;
-    ck_assert_int_eq(gw_algorithm_choose(&row, &p, NULL, reason, sizeof reason, &error), GW_OK);
-    ck_assert_msg(row == &gw_doubling || row == &gw_gather, "small data: got %s", row->info.name);
-    ck_assert_int_eq(gw_algorithm_choose(&row, &p, "rnig", reason, sizeof reason, &error),
-                     GW_ESPEC);
-    ck_assert_ptr_nonnull(strstr(error.text, "did you mean 'ring'"));
-    ck_assert_int_eq(gw_algorithm_choose(&row, &p, "linear", reason, sizeof reason, &error),
-                     GW_ENOTSUP);
-}
-END_TEST
-
 int main(void)
 {
     Suite *suite = suite_create("algorithms");
@@ -468,7 +438,6 @@ int main(void)
         rows++;
     tcase_set_timeout(tests, 60);
     tcase_add_loop_test(tests, every_list_runs, 0, rows);
-    tcase_add_test(tests, choice_by_cost_and_by_name);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
