@@ -128,6 +128,13 @@ static bool share_run(const struct gw_plan *plan, const uint8_t *from, uint8_t *
     return true;
 }
 
+/* The codec finds it again, and says what and where. */
+static gw_status name_nonfinite(struct gw_codec *codec, const void *in, struct gw_error *error)
+{
+    gw_status s = gw_codec_prepare(codec, in, error);
+    return s ? s : gw_codec_check_range(codec, 0, codec->site.count, error);
+}
+
 static gw_status share(struct gw_plan *plan, const struct gw_step *step, struct gw_error *error)
 {
     struct range range = range_of(plan, step->piece);
@@ -139,8 +146,7 @@ static gw_status share(struct gw_plan *plan, const struct gw_step *step, struct 
         uint8_t *to = copy_at(plan, plan->shared->rank, plan->shared->meeting + 1, range.at);
         if (!share_run(plan, in + gw_plan_unit_first(plan, segment) * bytes, to, segment->count,
                        stream))
-            /* The codec finds it again, and says what and where. */
-            return gw_codec_prepare(plan->tensors[segment->tensor].codec, in, error);
+            return name_nonfinite(plan->tensors[segment->tensor].codec, in, error);
         range.at += segment->count;
     }
     if (stream)

@@ -42,7 +42,10 @@ static gw_status prepare(struct gw_plan *plan, struct gw_error *error)
     if (plan->collective == GW_BROADCAST && plan->problem.rank != plan->root)
         return GW_OK;
     for (int t = 0; t < plan->tensors_count; t++) {
-        gw_status s = gw_codec_prepare(plan->tensors[t].codec, plan->in[t], error);
+        struct gw_codec *codec = plan->tensors[t].codec;
+        gw_status s = gw_codec_prepare(codec, plan->in[t], error);
+        if (!s && plan->native) /* which takes the input as it is, and tells nobody of a failure */
+            s = gw_codec_check_range(codec, 0, codec->site.count, error);
         if (s)
             return s;
     }
@@ -185,17 +188,23 @@ static gw_status merge(struct gw_plan *plan, const struct gw_step *step, struct 
     return GW_OK;
 }
 
-static gw_status move(struct gw_plan *plan, const struct gw_step *step)
+static gw_status move(struct gw_plan *plan, const struct gw_step *step, struct gw_error *error)
 {
     const struct gw_piece *piece = &plan->layout.pieces[step->piece];
     for (int i = piece->segment; i < piece->segment + piece->segments; i++) {
         const struct gw_segment *segment = &plan->layout.segments[i];
         void *sum = gw_plan_sum(plan, piece, segment);
         size_t bytes = segment->count * gw_type_bytes(plan->type);
-        if (step->kind == GW_STEP_LOAD)
-            memcpy(sum, gw_plan_input(plan, segment), bytes);
-        else
+        if (step->kind == GW_STEP_COPY) {
             memcpy(gw_plan_output(plan, segment), sum, bytes);
+            continue;
+        }
+        gw_status s =
+            gw_codec_check_range(plan->tensors[segment->tensor].codec,
+                                 gw_plan_unit_first(plan, segment), segment->count, error);
+        if (s)
+            return s;
+        memcpy(sum, gw_plan_input(plan, segment), bytes);
     }
     return GW_OK;
 }
@@ -249,7 +258,7 @@ gw_status gw_plan_work(struct gw_plan *plan, const struct gw_step *step, struct 
         return decode(plan, step, error);
     case GW_STEP_LOAD:
     case GW_STEP_COPY:
-        return move(plan, step);
+        return move(plan, step, error);
     case GW_STEP_DIVIDE:
         return divide(plan, step);
     case GW_STEP_SIGN:

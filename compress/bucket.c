@@ -19,23 +19,30 @@ gw_status gw_bucket_shift(unsigned *shift, const char *codec, double bucket, str
     return GW_OK;
 }
 
-void gw_bucket_add_state(const struct gw_codec *c, const gw_f32 *state, size_t first, size_t count,
-                         gw_f32 *out)
+int gw_bucket_add_state(const struct gw_codec *c, const gw_f32 *state, size_t first, size_t count,
+                        gw_f32 *out)
 {
     float most = c->kernels->add_max(out, c->input + first, state + first, count);
     if (gw_is_finite(most) || c->site.nonfinite == GW_NONFINITE_PASS)
-        return;
+        return 0;
     for (size_t i = 0; i < count; i++)
         if (!gw_is_finite(out[i]))
             out[i] = copysignf(FLT_MAX, out[i]);
+    return 1;
 }
 
 const gw_f32 *gw_bucket_piece(const struct gw_codec *c, struct gw_source source, size_t first,
                               size_t count, gw_f32 *buffer)
 {
-    if (!source.state)
-        return source.input + (first - source.origin);
-    gw_bucket_add_state(c, source.state, first, count, buffer);
+    const gw_f32 *x = source.input + (first - source.origin);
+    if (source.state) {
+        gw_bucket_add_state(c, source.state, first, count, buffer);
+        x = buffer;
+    }
+    if (source.shrink == 0)
+        return x;
+    for (size_t i = 0; i < count; i++)
+        buffer[i] = x[i] * source.shrink;
     return buffer;
 }
 
@@ -43,13 +50,15 @@ float gw_bucket_max(const struct gw_codec *c, struct gw_source source, size_t st
 {
     gw_f32 buffer[GW_GROUP];
     uint32_t most = 0;
+    float shrink = source.shrink; /* rounding keeps the order: of the maximum will do */
+    source.shrink = 0;
     for (size_t at = start; at < end; at += GW_GROUP) {
         size_t n = gw_min_size(GW_GROUP, end - at);
         uint32_t m =
             gw_float_bits(c->kernels->max_abs(gw_bucket_piece(c, source, at, n, buffer), n));
         most = m > most ? m : most;
     }
-    return gw_bits_float(most);
+    return gw_bits_float(most) * (shrink != 0 ? shrink : 1);
 }
 
 double gw_bucket_sum_abs(const struct gw_codec *c, struct gw_source source, size_t start,

@@ -8,6 +8,7 @@
 
 #include <float.h>
 
+#include "base/stream.h"
 #include "compress/codec.h"
 #include "compress/kernels/table.h"
 
@@ -16,7 +17,7 @@ enum {
     GW_BUCKET_MOST = 1 << 24,
     GW_STRIDE_SHIFT = 12,
     GW_STRIDE = 1 << GW_STRIDE_SHIFT, /* elements per turn of a codec's loop */
-    GW_STREAM_LEAST = 8 << 20,        /* bytes: more than a core's share of the caches */
+    GW_TURN = 1024, /* elements per turn of what must stay in the first-level cache */
     GW_STRIDE_SCALES = GW_STRIDE / GW_BUCKET_LEAST + 1 /* buckets that a stride can touch */
 };
 
@@ -59,12 +60,13 @@ struct gw_source {
     const gw_f32 *input;
     const gw_f32 *state; /* or NULL */
     size_t origin;       /* the element that input[0] is; 0 with state */
+    float shrink;        /* what both are multiplied by; 0: nothing */
 };
 
 /* out[i] = input + state; a sum beyond the largest float becomes the largest float (its excess is
- * lost: it could not be sent either). */
-void gw_bucket_add_state(const struct gw_codec *c, const gw_f32 *state, size_t first, size_t count,
-                         gw_f32 *out);
+ * lost: it could not be sent either). True if there was one, or an input that is not finite. */
+int gw_bucket_add_state(const struct gw_codec *c, const gw_f32 *state, size_t first, size_t count,
+                        gw_f32 *out);
 
 /* True if a range cut into strides cuts no bucket: then input + state can be made stride by stride,
  * once, and the scales be found from it. */
@@ -102,7 +104,7 @@ gw_status gw_bucket_check_size(const struct gw_codec *c, size_t length, size_t e
  * written past them. */
 static inline int gw_bucket_streams(const struct gw_codec *c)
 {
-    return c->site.count >= GW_STREAM_LEAST / sizeof(float);
+    return c->site.count > GW_STREAM_BYTES / sizeof(float);
 }
 
 /* The largest scale whose product with `factor` (>= 1) is finite. */

@@ -106,6 +106,7 @@ static gw_status set_up(struct gw_codec *c, struct gw_error *error)
         if (!c->own)
             return out_of_memory(c, error);
     }
+    c->reads_unit = c->row->prepare != NULL;
     s = c->row->open ? c->row->open(c, error) : GW_OK;
     size_t floats = !s && c->row->state_count ? c->row->state_count(c) : 0;
     if (s || floats == 0)

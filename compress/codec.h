@@ -8,7 +8,8 @@
  * start; site.first says where the unit starts in its tensor, which only random numbers need.
  *
  * One run:
- *     gw_codec_prepare(c, x)      the whole unit: finite check, tensor-wide scales, next state
+ *     gw_codec_prepare(c, x)      the whole unit: finite check, tensor-wide scales, next state;
+ *                                 no pass over x where no link of the chain needs one
  *     gw_codec_propose / _adopt   codecs with agreed side information: max over the ranks
  *     gw_codec_encode(c, range)   any ranges, any order; each element once
  *     gw_codec_commit             keep the next state;   gw_codec_rollback: forget it
@@ -44,6 +45,13 @@ struct gw_codec_site {
 
 /* Flags of a payload's header (doc/wire-format.md). */
 enum { GW_PAYLOAD_MERGED = 1, GW_PAYLOAD_ABORT = 2, GW_PAYLOAD_KNOWN_FLAGS = 3 };
+
+/* Where error feedback keeps what was not sent. */
+struct gw_feedback {
+    const gw_f32 *state; /* of the unit, like next */
+    gw_f32 *next;
+    float shrink; /* input + state is multiplied by it before it is encoded; 1 unless GW_UNBIASED */
+};
 
 /* Functions may be NULL where the comment says what that means. `first`, `count`: the range, in
  * elements of the unit. Wrappers need open, prepare, encode, state_count only. */
@@ -82,8 +90,13 @@ struct gw_codec_row {
 
     /* The same, of input + state, leaving what was not sent in `next`: error feedback in one pass.
      * NULL: ef+ does it in several. Only for cores without `prepare`. */
-    void (*encode_feedback)(struct gw_codec *c, const gw_f32 *state, gw_f32 *next, size_t first,
-                            size_t count, uint8_t *body, size_t *written);
+    gw_status (*encode_feedback)(struct gw_codec *c, const struct gw_feedback *feedback,
+                                 size_t first, size_t count, uint8_t *body, size_t *written,
+                                 struct gw_error *error);
+
+    /* Both find NaN and infinity of the range while they encode it, and then return what
+     * gw_codec_check_range says. If 0, gw_payload_encode calls that first. */
+    int finds_nonfinite;
 
     /* Any bytes: GW_OK if decode will give `count` floats (finite, unless nonfinite is pass). */
     gw_status (*check)(const struct gw_codec *c, size_t first, size_t count, struct gw_body body,
@@ -116,6 +129,8 @@ struct gw_codec {
     struct gw_random_key key; /* of this run */
     uint64_t run;             /* runs committed so far */
     const gw_f32 *input;      /* set by prepare; the unit's first element */
+    int reads_unit;           /* prepare does; true if there is one, unless open says otherwise */
+    int unchecked;            /* this run's input is checked range by range, not by prepare */
     gw_f32 *state, *next;     /* row->state_count floats each, zeroed at open */
     bool filled;              /* `state` may hold more than zeros */
     bool bypassed;            /* of a core: this run is gw_codec_wrap's */
@@ -142,6 +157,13 @@ gw_status gw_codec_canonical(const char *spec, char *out, size_t capacity,
                              const struct gw_codec_row **core, struct gw_error *error);
 
 gw_status gw_codec_prepare(struct gw_codec *c, const void *x, struct gw_error *error);
+
+/* Prepare leaves out its finite check where the values would be refused and no link of the chain
+ * reads the whole unit: it would be a pass over memory of its own. Then whoever reads a range of
+ * the input asks here, before or after, while the range is in cache. GW_OK, or GW_ENONFINITE. */
+gw_status gw_codec_check_range(const struct gw_codec *c, size_t first, size_t count,
+                               struct gw_error *error);
+
 size_t gw_codec_side_count(const struct gw_codec *c);
 void gw_codec_propose(struct gw_codec *c, float *side);
 gw_status gw_codec_adopt(struct gw_codec *c, const float *side, struct gw_error *error);

@@ -29,7 +29,8 @@ static gw_status ef_open(struct gw_codec *c, struct gw_error *error)
     double w =
         core->row->info.traits & GW_UNBIASED && core->row->variance ? core->row->variance(core) : 0;
     own->scale = w >= 1 ? (float)(1 / (1 + w)) : 1.0f;
-    own->fused = own->scale == 1.0f && c->inner->row->encode_feedback != NULL;
+    own->fused = c->inner->row->encode_feedback != NULL;
+    c->reads_unit = !own->fused;
     return GW_OK;
 }
 
@@ -56,8 +57,8 @@ static gw_status ef_encode(struct gw_codec *c, size_t first, size_t count, uint8
     const struct ef *own = c->own;
     struct gw_codec *inner = c->inner, *core = c->core;
     if (own->fused) {
-        inner->row->encode_feedback(inner, c->state, c->next, first, count, body, written);
-        return GW_OK;
+        const struct gw_feedback feedback = { c->state, c->next, own->scale };
+        return inner->row->encode_feedback(inner, &feedback, first, count, body, written, error);
     }
     gw_status s = inner->row->encode(inner, first, count, body, written, error);
     if (s)

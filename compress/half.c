@@ -24,19 +24,17 @@ static size_t bound(const struct gw_codec *c, size_t first, size_t count)
 static gw_status encode_fp16(struct gw_codec *c, size_t first, size_t count, uint8_t *body,
                              size_t *written, struct gw_error *error)
 {
-    (void)error;
-    c->kernels->fp16_encode(c->input + first, count, body);
+    float most = c->kernels->fp16_encode(c->input + first, count, body);
     *written = 2 * count;
-    return GW_OK;
+    return gw_is_finite(most) ? GW_OK : gw_codec_check_range(c, first, count, error);
 }
 
 static gw_status encode_bf16(struct gw_codec *c, size_t first, size_t count, uint8_t *body,
                              size_t *written, struct gw_error *error)
 {
-    (void)error;
-    c->kernels->bf16_encode(c->input + first, count, body);
+    float most = c->kernels->bf16_encode(c->input + first, count, body);
     *written = 2 * count;
-    return GW_OK;
+    return gw_is_finite(most) ? GW_OK : gw_codec_check_range(c, first, count, error);
 }
 
 /* True if a number has all bits of `exponent`. Four at a time: x is 0 in the lane of such a number,
@@ -88,11 +86,29 @@ static gw_status check_bf16(const struct gw_codec *c, size_t first, size_t count
     return check(c, count, body, 0x7f80, error);
 }
 
+/* Past the caches, through a buffer that stays in them, if the unit is large. */
+static void decode(const struct gw_codec *c,
+                   void (*kernel)(const uint8_t *in, size_t count, gw_f32 *out), size_t count,
+                   struct gw_body body, gw_f32 *out)
+{
+    if (!gw_bucket_streams(c)) {
+        kernel(body.bytes, count, out);
+        return;
+    }
+    gw_f32 buffer[GW_TURN];
+    for (size_t at = 0; at < count; at += GW_TURN) {
+        size_t n = gw_min_size(GW_TURN, count - at);
+        kernel(body.bytes + 2 * at, n, buffer);
+        gw_stream_copy(out + at, buffer, n * sizeof(float));
+    }
+    gw_stream_fence();
+}
+
 static void decode_fp16(const struct gw_codec *c, size_t first, size_t count, struct gw_body body,
                         gw_f32 *out)
 {
     (void)first;
-    c->kernels->fp16_decode(body.bytes, count, out);
+    decode(c, c->kernels->fp16_decode, count, body, out);
 }
 
 static void decode_fp16_add(const struct gw_codec *c, size_t first, size_t count,
@@ -106,7 +122,7 @@ static void decode_bf16(const struct gw_codec *c, size_t first, size_t count, st
                         gw_f32 *out)
 {
     (void)first;
-    c->kernels->bf16_decode(body.bytes, count, out);
+    decode(c, c->kernels->bf16_decode, count, body, out);
 }
 
 static void decode_bf16_add(const struct gw_codec *c, size_t first, size_t count,
@@ -125,6 +141,7 @@ const struct gw_codec_row gw_row_fp16 = {
     .granule = granule,
     .bound = bound,
     .encode = encode_fp16,
+    .finds_nonfinite = 1,
     .check = check_fp16,
     .decode = decode_fp16,
     .decode_add = decode_fp16_add,
@@ -138,6 +155,7 @@ const struct gw_codec_row gw_row_bf16 = {
     .granule = granule,
     .bound = bound,
     .encode = encode_bf16,
+    .finds_nonfinite = 1,
     .check = check_bf16,
     .decode = decode_bf16,
     .decode_add = decode_bf16_add,

@@ -139,6 +139,10 @@ gw_status gw_payload_encode(struct gw_codec *c, size_t first, size_t count, void
         s = check_capacity(c, gw_payload_bound(c, first, count), capacity, error);
     if (s)
         return s;
+    if (!c->core->row->finds_nonfinite)
+        s = gw_codec_check_range(c, first, count, error);
+    if (s)
+        return s;
     size_t body = 0;
     s = c->row->encode(c, first, count, (uint8_t *)payload + GW_HEADER_BYTES, &body, error);
     if (s)

@@ -16,8 +16,6 @@
 
 enum { BITS, LEVELS, BUCKET, NORM, ROUNDING, CODING };
 
-enum { TURN = 1024 };
-
 const gw_param gw_qsgd_params[] = {
     [BITS] = { "bits", GW_PARAM_INTEGER, "4", 1, 8, NULL, "bits",
                "of a code: a sign and 2^(bits-1)-1 levels; 1 means one level, which takes 2" },
@@ -112,8 +110,11 @@ struct gw_quantizer gw_qsgd_stride(struct gw_qsgd_scales *scales, size_t at, siz
     const struct gw_qsgd *own = c->own;
     size_t begin = scales->first + at;
     size_t from = begin >> own->shift, to = (begin + count - 1) >> own->shift;
-    for (; scales->bucket <= to; scales->bucket++)
-        gw_put_f32(scales->body + 4 * scales->done++, scale_of(c, scales->source, scales->bucket));
+    for (; scales->bucket <= to; scales->bucket++) {
+        float scale = scale_of(c, scales->source, scales->bucket);
+        scales->spoiled |= !gw_is_finite(scale);
+        gw_put_f32(scales->body + 4 * scales->done++, scale);
+    }
     const uint8_t *mine = scales->body + 4 * (from - (scales->first >> own->shift));
     for (size_t i = 0; i <= to - from; i++) {
         float scale = gw_get_f32(mine + 4 * i);
@@ -135,13 +136,21 @@ struct gw_quantizer gw_qsgd_stride(struct gw_qsgd_scales *scales, size_t at, siz
  * buckets where a stride can hold them. */
 static size_t turn(const struct gw_qsgd *own)
 {
-    return own->shift > GW_STRIDE_SHIFT ? GW_STRIDE : gw_max_size((size_t)1 << own->shift, TURN);
+    return own->shift > GW_STRIDE_SHIFT ? GW_STRIDE : gw_max_size((size_t)1 << own->shift, GW_TURN);
 }
 
-static void encode_input(const struct gw_codec *c, size_t first, size_t count, uint8_t *body)
+/* The last thing that an encode does: values that are not finite make their bucket's scale so. */
+static gw_status finish(const struct gw_codec *c, int spoiled, size_t first, size_t count,
+                        struct gw_error *error)
+{
+    return spoiled ? gw_codec_check_range(c, first, count, error) : GW_OK;
+}
+
+static gw_status encode(struct gw_codec *c, size_t first, size_t count, uint8_t *body,
+                        size_t *written, struct gw_error *error)
 {
     const struct gw_qsgd *own = c->own;
-    const struct gw_source source = { c->input, NULL, 0 };
+    const struct gw_source source = { c->input, NULL, 0, 0 };
     struct gw_qsgd_scales walk = gw_qsgd_scales(c, source, first, body);
     uint8_t *codes = body + scales_bytes(c, first, count);
     size_t stride = turn(own);
@@ -152,15 +161,18 @@ static void encode_input(const struct gw_codec *c, size_t first, size_t count, u
         q.ahead[0] = q.ahead[1] = x + stride;
         c->kernels->quantize(&q, x, n, codes);
     }
+    *written = bound(c, first, count);
+    return finish(c, walk.spoiled, first, count, error);
 }
 
 /* Encode input + state and leave what was not sent: here with the scales of parts of buckets, so
  * that input + state is made once more for them. */
-static void encode_sum(const struct gw_codec *c, const gw_f32 *state, gw_f32 *next, size_t first,
-                       size_t count, uint8_t *body)
+static int encode_sum(const struct gw_codec *c, const struct gw_feedback *f, size_t first,
+                      size_t count, uint8_t *body)
 {
     const struct gw_qsgd *own = c->own;
-    const struct gw_source source = { c->input, state, 0 };
+    const struct gw_source source = { c->input, f->state, 0, f->shrink };
+    int spoiled = 0;
     struct gw_qsgd_scales walk = gw_qsgd_scales(c, source, first, body);
     struct gw_scales scales = { body, gw_bucket_offset(own->shift, first), own->shift };
     uint8_t *codes = body + scales_bytes(c, first, count);
@@ -168,14 +180,16 @@ static void encode_sum(const struct gw_codec *c, const gw_f32 *state, gw_f32 *ne
         size_t n = gw_min_size(GW_STRIDE, count - at), begin = first + at;
         struct gw_quantizer q = gw_qsgd_stride(&walk, at, n);
         struct gw_scales here = gw_scales_from(scales, at);
-        gw_bucket_add_state(c, state, begin, n, next + begin);
-        c->kernels->quantize_rest(&q, &here, next + begin, n, codes);
+        spoiled |= gw_bucket_add_state(c, f->state, begin, n, f->next + begin);
+        q.shrink = f->shrink;
+        c->kernels->quantize_rest(&q, &here, f->next + begin, n, codes);
     }
+    return spoiled;
 }
 
 /* The same of whole buckets: one pass over memory. */
-static void encode_whole_sum(const struct gw_codec *c, const gw_f32 *state, gw_f32 *next,
-                             size_t first, size_t count, uint8_t *body)
+static int encode_whole_sum(const struct gw_codec *c, const struct gw_feedback *f, size_t first,
+                            size_t count, uint8_t *body)
 {
     const struct gw_qsgd *own = c->own;
     struct gw_qsgd_scales walk = gw_qsgd_scales(c, (struct gw_source){ 0 }, first, body);
@@ -183,42 +197,36 @@ static void encode_whole_sum(const struct gw_codec *c, const gw_f32 *state, gw_f
     uint8_t *codes = body + scales_bytes(c, first, count);
     size_t stride = turn(own);
     gw_f32 buffer[GW_STRIDE];
-    int streams = gw_bucket_streams(c);
+    int streams = gw_bucket_streams(c), spoiled = 0;
     for (size_t at = 0; at < count; at += stride, codes += stride / 8 * own->bits) {
         size_t n = gw_min_size(stride, count - at), begin = first + at;
-        gw_f32 *sum = streams ? buffer : next + begin;
-        gw_bucket_add_state(c, state, begin, n, sum);
-        walk.source = (struct gw_source){ sum, NULL, begin };
+        gw_f32 *sum = streams ? buffer : f->next + begin;
+        spoiled |= gw_bucket_add_state(c, f->state, begin, n, sum);
+        walk.source = (struct gw_source){ sum, NULL, begin, f->shrink };
         struct gw_quantizer q = gw_qsgd_stride(&walk, at, n);
         struct gw_scales here = gw_scales_from(scales, at);
+        q.shrink = f->shrink;
         q.ahead[0] = c->input + begin + stride;
-        q.ahead[1] = state + begin + stride;
+        q.ahead[1] = f->state + begin + stride;
         c->kernels->quantize_rest(&q, &here, sum, n, codes);
         if (streams)
-            c->kernels->stream(next + begin, sum, n * sizeof(float));
+            gw_stream_copy(f->next + begin, sum, n * sizeof(float));
     }
     if (streams)
-        c->kernels->stream_end();
+        gw_stream_fence();
+    return spoiled;
 }
 
-static gw_status encode(struct gw_codec *c, size_t first, size_t count, uint8_t *body,
-                        size_t *written, struct gw_error *error)
-{
-    (void)error;
-    encode_input(c, first, count, body);
-    *written = bound(c, first, count);
-    return GW_OK;
-}
-
-static void encode_feedback(struct gw_codec *c, const gw_f32 *state, gw_f32 *next, size_t first,
-                            size_t count, uint8_t *body, size_t *written)
+static gw_status encode_feedback(struct gw_codec *c, const struct gw_feedback *feedback,
+                                 size_t first, size_t count, uint8_t *body, size_t *written,
+                                 struct gw_error *error)
 {
     const struct gw_qsgd *own = c->own;
-    if (gw_bucket_whole(c, own->shift, first, count))
-        encode_whole_sum(c, state, next, first, count, body);
-    else
-        encode_sum(c, state, next, first, count, body);
+    int spoiled = gw_bucket_whole(c, own->shift, first, count)
+                      ? encode_whole_sum(c, feedback, first, count, body)
+                      : encode_sum(c, feedback, first, count, body);
     *written = bound(c, first, count);
+    return finish(c, spoiled, first, count, error);
 }
 
 /* Codes may exceed the levels only where those are not all that the bits can say. */
@@ -258,8 +266,19 @@ static void decode(const struct gw_codec *c, size_t first, size_t count, struct 
 {
     const struct gw_qsgd *own = c->own;
     struct gw_scales scales = { body.bytes, gw_bucket_offset(own->shift, first), own->shift };
-    c->kernels->dequantize(body.bytes + scales_bytes(c, first, count), count, own->bits, &scales,
-                           out);
+    const uint8_t *codes = body.bytes + scales_bytes(c, first, count);
+    if (!gw_bucket_streams(c)) {
+        c->kernels->dequantize(codes, count, own->bits, &scales, out);
+        return;
+    }
+    gw_f32 buffer[GW_TURN];
+    for (size_t at = 0; at < count; at += GW_TURN, codes += GW_TURN / 8 * own->bits) {
+        size_t n = gw_min_size(GW_TURN, count - at);
+        struct gw_scales here = gw_scales_from(scales, at);
+        c->kernels->dequantize(codes, n, own->bits, &here, buffer);
+        gw_stream_copy(out + at, buffer, n * sizeof(float));
+    }
+    gw_stream_fence();
 }
 
 static void decode_add(const struct gw_codec *c, size_t first, size_t count, struct gw_body body,
@@ -293,7 +312,8 @@ double gw_qsgd_variance(const struct gw_codec *c)
 #define QSGD_PACKED                                                                                \
     .wire_id = GW_WIRE_QSGD, .own_bytes = sizeof(struct gw_qsgd), .open = open_qsgd,               \
     .granule = gw_qsgd_granule, .bound = bound, .encode = encode,                                  \
-    .encode_feedback = encode_feedback, .check = check, .decode = decode, .decode_add = decode_add
+    .encode_feedback = encode_feedback, .finds_nonfinite = 1, .check = check, .decode = decode,    \
+    .decode_add = decode_add
 
 /* What the table shows; open puts the row of the values' traits in its place. */
 const struct gw_codec_row gw_row_qsgd = {

@@ -24,6 +24,7 @@ struct gw_qsgd_scales {
     size_t first;        /* the range's start */
     size_t bucket, done; /* next bucket to do; how many are done */
     uint8_t *body;       /* where the scales go */
+    int spoiled;         /* one of them is of values that are not finite */
     uint8_t inverse[4 * GW_STRIDE_SCALES];
 };
 

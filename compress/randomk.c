@@ -120,11 +120,15 @@ static gw_status randomk_encode(struct gw_codec *c, size_t first, size_t count, 
 }
 
 /* Of the biased form, which sends values as they are. */
-static void randomk_encode_feedback(struct gw_codec *c, const gw_f32 *state, gw_f32 *next,
-                                    size_t first, size_t count, uint8_t *body, size_t *written)
+static gw_status randomk_encode_feedback(struct gw_codec *c, const struct gw_feedback *feedback,
+                                         size_t first, size_t count, uint8_t *body, size_t *written,
+                                         struct gw_error *error)
 {
-    gw_bucket_add_state(c, state, first, count, next + first);
-    *written = encode_from(c, next + first, next + first, first, count, body);
+    (void)error;
+    gw_f32 *next = feedback->next + first;
+    gw_bucket_add_state(c, feedback->state, first, count, next);
+    *written = encode_from(c, next, next, first, count, body);
+    return GW_OK;
 }
 
 static gw_status randomk_check(const struct gw_codec *c, size_t first, size_t count,

@@ -2,8 +2,11 @@
 /* SPDX-FileCopyrightText: 2026 the gradwire authors */
 /* raw: the elements as they are, of any type, little-endian. The only codec that knows other types
  * than f32 and other operations than sum: site.type and site.operation say which. */
+#include "compress/bucket.h"
 #include "compress/elements.h"
 #include "compress/rows.h"
+
+enum { TURN = 1024 }; /* elements that are looked at and then copied */
 
 static size_t bytes_of(const struct gw_codec *c, size_t count)
 {
@@ -19,9 +22,14 @@ static size_t raw_bound(const struct gw_codec *c, size_t first, size_t count)
 static gw_status raw_encode(struct gw_codec *c, size_t first, size_t count, uint8_t *body,
                             size_t *written, struct gw_error *error)
 {
-    (void)error;
-    if (count > 0)
-        memcpy(body, (const uint8_t *)c->input + bytes_of(c, first), bytes_of(c, count));
+    for (size_t at = 0; at < count; at += TURN) {
+        size_t n = gw_min_size(TURN, count - at);
+        gw_status s = gw_codec_check_range(c, first + at, n, error);
+        if (s)
+            return s;
+        memcpy(body + bytes_of(c, at), (const uint8_t *)c->input + bytes_of(c, first + at),
+               bytes_of(c, n));
+    }
     *written = bytes_of(c, count);
     return GW_OK;
 }
@@ -44,8 +52,14 @@ static void raw_decode(const struct gw_codec *c, size_t first, size_t count, str
                        gw_f32 *out)
 {
     (void)first;
-    if (count > 0)
+    if (count == 0)
+        return;
+    if (!gw_bucket_streams(c)) {
         memcpy(out, body.bytes, bytes_of(c, count));
+        return;
+    }
+    gw_stream_copy(out, body.bytes, bytes_of(c, count));
+    gw_stream_fence();
 }
 
 static void raw_decode_add(const struct gw_codec *c, size_t first, size_t count,
@@ -87,6 +101,7 @@ const struct gw_codec_row gw_row_raw = {
     .bound = raw_bound,
     .merged_bound = raw_bound,
     .encode = raw_encode,
+    .finds_nonfinite = 1,
     .check = raw_check,
     .decode = raw_decode,
     .decode_add = raw_decode_add,

@@ -9,11 +9,28 @@
 
 /* ---- begin ----------------------------------------------------------------------------------- */
 
+static size_t count_bad(const struct gw_codec *c, const void *x, size_t first, size_t count,
+                        size_t *at)
+{
+    const uint8_t *from = (const uint8_t *)x + first * gw_type_bytes(c->site.type);
+    return gw_elements_count_nonfinite(c->kernels, c->site.type, from, count, at);
+}
+
 static gw_status refuse(const struct gw_codec *c, size_t bad, size_t first, struct gw_error *error)
 {
     return gw_fail(error, GW_ENONFINITE,
                    "tensor '%s': %zu of %zu elements are NaN or infinite, the first is element %zu",
                    c->site.tensor, bad, c->site.count, c->site.first + first);
+}
+
+gw_status gw_codec_check_range(const struct gw_codec *c, size_t first, size_t count,
+                               struct gw_error *error)
+{
+    size_t at = 0;
+    if (!c->unchecked || count == 0 || count_bad(c, c->input, first, count, &at) == 0)
+        return GW_OK;
+    size_t bad = count_bad(c, c->input, 0, c->site.count, &at); /* the words speak of the unit */
+    return refuse(c, bad, at, error);
 }
 
 /* Point *x to a copy without the non-finite values. The copy's memory stays for later runs. */
@@ -38,7 +55,7 @@ static gw_status check_finite(struct gw_codec *c, const void **x, struct gw_erro
     if (c->site.nonfinite == GW_NONFINITE_PASS || c->site.count == 0)
         return GW_OK;
     size_t first = 0;
-    size_t bad = gw_elements_count_nonfinite(c->kernels, c->site.type, *x, c->site.count, &first);
+    size_t bad = count_bad(c, *x, 0, c->site.count, &first);
     if (bad == 0)
         return GW_OK;
     if (c->site.nonfinite == GW_NONFINITE_REFUSE)
@@ -56,9 +73,24 @@ void gw_codec_begin_run(struct gw_codec *c)
     }
 }
 
+/* May the finite check wait until the ranges are read? A bypassed chain is read by nobody who
+ * would look. */
+static int can_wait(const struct gw_codec *c)
+{
+    if (c->core->bypassed)
+        return 0;
+    for (const struct gw_codec *l = c; l; l = l->inner)
+        if (l->reads_unit)
+            return 0;
+    return c->site.nonfinite == GW_NONFINITE_REFUSE;
+}
+
 gw_status gw_codec_prepare(struct gw_codec *c, const void *x, struct gw_error *error)
 {
-    gw_status s = check_finite(c, &x, error);
+    int later = can_wait(c);
+    for (struct gw_codec *l = c; l; l = l->inner)
+        l->unchecked = later;
+    gw_status s = later ? GW_OK : check_finite(c, &x, error);
     if (s)
         return s;
     gw_codec_begin_run(c);

@@ -145,11 +145,14 @@ static gw_status encode(struct gw_codec *c, size_t first, size_t count, uint8_t 
     return GW_OK;
 }
 
-static void encode_feedback(struct gw_codec *c, const gw_f32 *state, gw_f32 *next, size_t first,
-                            size_t count, uint8_t *body, size_t *written)
+static gw_status encode_feedback(struct gw_codec *c, const struct gw_feedback *feedback,
+                                 size_t first, size_t count, uint8_t *body, size_t *written,
+                                 struct gw_error *error)
 {
-    encode_buckets(c, state, next, first, count, body);
+    (void)error;
+    encode_buckets(c, feedback->state, feedback->next, first, count, body);
     *written = bound(c, first, count);
+    return GW_OK;
 }
 
 static gw_status check(const struct gw_codec *c, size_t first, size_t count, struct gw_body body,

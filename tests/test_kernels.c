@@ -51,7 +51,7 @@ static float draw_float(int finite)
 }
 
 struct buffers {
-    uint8_t x[4 * MOST + 16], a[4 * MOST + 96], b[4 * MOST + 16], scales[2][4 * (MOST / 16 + 2)];
+    uint8_t x[4 * MOST + 16], a[4 * MOST + 16], b[4 * MOST + 16], scales[2][4 * (MOST / 16 + 2)];
 };
 
 static struct buffers *buffers;
@@ -147,22 +147,6 @@ static void sums(const struct gw_kernels *row, size_t count, size_t pad)
     same(row, "add_max's sums", count, pad, (void *)a, (void *)b, 4 * count);
 }
 
-/* Any alignment of either side, and nothing beside the bytes asked for. */
-static void streaming(const struct gw_kernels *row, size_t count, size_t pad)
-{
-    const gw_f32 *x = fill(count, pad, 0);
-    for (size_t shift = 1; shift < 80; shift += 13) {
-        uint8_t *out = buffers->a + shift;
-        size_t bytes = 4 * count - (count > 20 ? shift : 0);
-        out[-1] = out[bytes] = 0x5a;
-        row->stream(out, x, bytes);
-        row->stream_end();
-        same(row, "stream", count, pad, (const void *)x, out, bytes);
-        ck_assert_uint_eq(out[-1], 0x5a);
-        ck_assert_uint_eq(out[bytes], 0x5a);
-    }
-}
-
 static void packing(const struct gw_kernels *row, size_t count, size_t pad)
 {
     for (unsigned bits = 1; bits <= 8; bits++) {
@@ -240,10 +224,11 @@ static void codes(const struct gw_kernels *row, size_t count, size_t pad)
                                       .element = elements[turn % 5] };
             scalar->quantize(&q, x, count, packed), row->quantize(&q, x, count, other);
             same(row, "quantize", count, pad, packed, other, bytes);
+            q.shrink = turn % 2 ? 1.0f : 0.37f;
             memcpy(a, x, 4 * count), memcpy(b, x, 4 * count);
+            scalar->quantize_rest(&q, &scales, a, count, packed);
             row->quantize_rest(&q, &scales, b, count, other);
             same(row, "quantize_rest", count, pad, packed, other, bytes);
-            scalar->dequantize_add(packed, count, bits, &scales, -1.0f, a);
             if (finite)
                 same(row, "quantize_rest's rest", count, pad, (void *)a, (void *)b, 4 * count);
         }
@@ -261,10 +246,12 @@ static void halves(const struct gw_kernels *row, size_t count, size_t pad)
     gw_f32 *x = fill(count, pad, 0);
     uint8_t packed[2][2 * MOST], other[2 * MOST];
     gw_f32 *a = (gw_f32 *)(buffers->a + pad), *b = (gw_f32 *)(buffers->b + pad);
-    scalar->fp16_encode(x, count, packed[0]), row->fp16_encode(x, count, other);
+    float m = scalar->fp16_encode(x, count, packed[0]), n = row->fp16_encode(x, count, other);
     same(row, "fp16_encode", count, pad, packed[0], other, 2 * count);
-    scalar->bf16_encode(x, count, packed[1]), row->bf16_encode(x, count, other);
+    same(row, "max_abs of fp16_encode", count, pad, &m, &n, sizeof m);
+    m = scalar->bf16_encode(x, count, packed[1]), n = row->bf16_encode(x, count, other);
     same(row, "bf16_encode", count, pad, packed[1], other, 2 * count);
+    same(row, "max_abs of bf16_encode", count, pad, &m, &n, sizeof m);
     scalar->fp16_decode(packed[0], count, a), row->fp16_decode(packed[0], count, b);
     same(row, "fp16_decode", count, pad, (void *)a, (void *)b, 4 * count);
     scalar->bf16_decode(packed[1], count, a), row->bf16_decode(packed[1], count, b);
@@ -356,8 +343,7 @@ static void selection(const struct gw_kernels *row, size_t count, size_t pad)
     }
 }
 
-static body *const bodies[] = { reductions, sums,  streaming, packing,  signs,
-                                votes,      codes, halves,    selection };
+static body *const bodies[] = { reductions, sums, packing, signs, votes, codes, halves, selection };
 
 START_TEST(rows_equal_scalar)
 {

@@ -10,7 +10,10 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-enum { STEPS = GW_GROUP / 16 }; /* rows of 16 in a group */
+enum {
+    STEPS = GW_GROUP / 16, /* rows of 16 in a group */
+    AHEAD = 512            /* floats from here to what a stream prefetches */
+};
 
 struct row { /* 16 lanes of 32 bits */
     __m256i low, high;
@@ -34,6 +37,16 @@ static inline void store_floats(gw_f32 *x, __m256 v)
 static inline void add_weighted(gw_f32 *sum, __m256 weight, __m256 value)
 {
     store_floats(sum, _mm256_add_ps(load_floats(sum), _mm256_mul_ps(weight, value)));
+}
+
+/* The largest of unsigned lanes and the bits of `rest`, as a float. */
+static inline float largest(__m256i lanes, float rest)
+{
+    uint32_t each[8], most = gw_float_bits(rest);
+    _mm256_storeu_si256((__m256i_u *)each, lanes);
+    for (int l = 0; l < 8; l++)
+        most = each[l] > most ? each[l] : most;
+    return gw_bits_float(most);
 }
 
 static inline __m256d four_doubles(const gw_f32 *x)
@@ -69,8 +82,6 @@ void gw_avx2_add(gw_f32 *sum, const gw_f32 *x, size_t count);
 void gw_avx2_add_scaled(gw_f32 *sum, const gw_f32 *x, float weight, size_t count);
 void gw_avx2_add_to(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t count);
 float gw_avx2_add_max(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t count);
-void gw_avx2_stream(void *out, const void *in, size_t bytes);
-void gw_avx2_stream_end(void);
 
 /* avx2_signs.c */
 size_t gw_avx2_sum_by_sign(const gw_f32 *x, size_t count, double sums[2]);
@@ -96,10 +107,10 @@ void gw_avx2_dequantize_add(const uint8_t *in, size_t count, unsigned bits,
                             const struct gw_scales *scales, float weight, gw_f32 *sum);
 
 /* avx2_half.c */
-void gw_avx2_fp16_encode(const gw_f32 *x, size_t count, uint8_t *out);
+float gw_avx2_fp16_encode(const gw_f32 *x, size_t count, uint8_t *out);
 void gw_avx2_fp16_decode(const uint8_t *in, size_t count, gw_f32 *out);
 void gw_avx2_fp16_decode_add(const uint8_t *in, size_t count, float weight, gw_f32 *sum);
-void gw_avx2_bf16_encode(const gw_f32 *x, size_t count, uint8_t *out);
+float gw_avx2_bf16_encode(const gw_f32 *x, size_t count, uint8_t *out);
 void gw_avx2_bf16_decode(const uint8_t *in, size_t count, gw_f32 *out);
 void gw_avx2_bf16_decode_add(const uint8_t *in, size_t count, float weight, gw_f32 *sum);
 

@@ -262,8 +262,11 @@ INLINE void quantize_row(const struct gw_quantizer *q, const struct gw_scales *l
     const __m256 levels = _mm256_set1_ps(q->levels);
     __m256 low = load_floats(x + i), high = load_floats(x + i + 8);
     __m256 inverse = row_scale(&q->inverse, i);
-    struct coded a = eight_codes(low, inverse, levels, random.low, bits, nearest);
-    struct coded b = eight_codes(high, inverse, levels, random.high, bits, nearest);
+    const __m256 shrink = _mm256_set1_ps(q->shrink);
+    struct coded a = eight_codes(left ? _mm256_mul_ps(low, shrink) : low, inverse, levels,
+                                 random.low, bits, nearest);
+    struct coded b = eight_codes(left ? _mm256_mul_ps(high, shrink) : high, inverse, levels,
+                                 random.high, bits, nearest);
     put_top(s, (struct row){ a.top, b.top }, bits, step, out);
     if (!left)
         return;

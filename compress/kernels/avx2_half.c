@@ -3,22 +3,26 @@
 /* 16-bit floats with AVX2. */
 #include "compress/kernels/avx2.h"
 
-void gw_avx2_fp16_encode(const gw_f32 *x, size_t count, uint8_t *out)
+float gw_avx2_fp16_encode(const gw_f32 *x, size_t count, uint8_t *out)
 {
     const __m256 most = _mm256_set1_ps(65504.0f), sign = _mm256_set1_ps(-0.0f);
     const __m256i exponent = _mm256_set1_epi32(0x7f800000);
+    __m256i largest_yet = _mm256_setzero_si256();
     size_t at = 0;
     for (; at + 8 <= count; at += 8) {
         __m256 v = load_floats(x + at);
         __m256i e = _mm256_and_si256(_mm256_castps_si256(v), exponent);
         __m256 special = _mm256_castsi256_ps(_mm256_cmpeq_epi32(e, exponent));
-        __m256 a = _mm256_min_ps(_mm256_andnot_ps(sign, v), most);
+        __m256 a = _mm256_andnot_ps(sign, v);
+        largest_yet = _mm256_max_epu32(largest_yet, _mm256_castps_si256(a));
+        __builtin_prefetch(x + at + AHEAD);
+        a = _mm256_min_ps(a, most);
         __m256 clamped = _mm256_or_ps(a, _mm256_and_ps(sign, v));
         v = _mm256_blendv_ps(clamped, v, special);
         _mm_storeu_si128((__m128i_u *)(out + 2 * at),
                          _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
     }
-    gw_kernels_scalar.fp16_encode(x + at, count - at, out + 2 * at);
+    return largest(largest_yet, gw_kernels_scalar.fp16_encode(x + at, count - at, out + 2 * at));
 }
 
 static __m256 eight_fp16(const uint8_t *in)
@@ -51,18 +55,18 @@ static __m256i eight_to_bf16(__m256i bits)
     return _mm256_srli_epi32(_mm256_add_epi32(bits, half), 16);
 }
 
-static __m256i above_bf16(__m256i bits)
+float gw_avx2_bf16_encode(const gw_f32 *x, size_t count, uint8_t *out)
 {
-    return _mm256_cmpgt_epi32(_mm256_and_si256(bits, _mm256_set1_epi32(0x7fffffff)),
-                              _mm256_set1_epi32(0x7f7f0000));
-}
-
-void gw_avx2_bf16_encode(const gw_f32 *x, size_t count, uint8_t *out)
-{
+    const __m256i magnitude = _mm256_set1_epi32(0x7fffffff), most = _mm256_set1_epi32(0x7f7f0000);
+    __m256i largest_yet = _mm256_setzero_si256();
     size_t at = 0;
     for (; at + 16 <= count; at += 16) {
         __m256i low = load_bits(x + at), high = load_bits(x + at + 8);
-        __m256i above = _mm256_or_si256(above_bf16(low), above_bf16(high));
+        __m256i a =
+            _mm256_max_epu32(_mm256_and_si256(low, magnitude), _mm256_and_si256(high, magnitude));
+        __m256i above = _mm256_cmpgt_epi32(a, most);
+        largest_yet = _mm256_max_epu32(largest_yet, a);
+        __builtin_prefetch(x + at + AHEAD);
         if (!_mm256_testz_si256(above, above)) {
             gw_kernels_scalar.bf16_encode(x + at, 16, out + 2 * at);
             continue;
@@ -70,7 +74,7 @@ void gw_avx2_bf16_encode(const gw_f32 *x, size_t count, uint8_t *out)
         __m256i pair = _mm256_packus_epi32(eight_to_bf16(low), eight_to_bf16(high));
         _mm256_storeu_si256((__m256i_u *)(out + 2 * at), _mm256_permute4x64_epi64(pair, 0xd8));
     }
-    gw_kernels_scalar.bf16_encode(x + at, count - at, out + 2 * at);
+    return largest(largest_yet, gw_kernels_scalar.bf16_encode(x + at, count - at, out + 2 * at));
 }
 
 static __m256 eight_bf16(const uint8_t *in)

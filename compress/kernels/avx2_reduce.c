@@ -39,11 +39,7 @@ float gw_avx2_max_abs(const gw_f32 *x, size_t count)
                 _mm256_max_epu32(most[k], _mm256_and_si256(load_bits(x + at + 8 * k), magnitude));
     __m256i all =
         _mm256_max_epu32(_mm256_max_epu32(most[0], most[1]), _mm256_max_epu32(most[2], most[3]));
-    uint32_t lanes[8], best = gw_float_bits(gw_kernels_scalar.max_abs(x + at, count - at));
-    _mm256_storeu_si256((__m256i_u *)lanes, all);
-    for (int l = 0; l < 8; l++)
-        best = lanes[l] > best ? lanes[l] : best;
-    return gw_bits_float(best);
+    return largest(all, gw_kernels_scalar.max_abs(x + at, count - at));
 }
 
 double gw_avx2_sum_abs(const gw_f32 *x, size_t count)
@@ -121,32 +117,5 @@ float gw_avx2_add_max(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t coun
         }
     __m256i all =
         _mm256_max_epu32(_mm256_max_epu32(most[0], most[1]), _mm256_max_epu32(most[2], most[3]));
-    uint32_t best = gw_float_bits(gw_kernels_scalar.add_max(out + at, a + at, b + at, count - at));
-    uint32_t lanes[8];
-    _mm256_storeu_si256((__m256i_u *)lanes, all);
-    for (int l = 0; l < 8; l++)
-        best = lanes[l] > best ? lanes[l] : best;
-    return gw_bits_float(best);
-}
-
-/* Up to the first line of `out`, whole lines, the rest. */
-void gw_avx2_stream(void *out, const void *in, size_t bytes)
-{
-    uint8_t *to = out;
-    const uint8_t *from = in;
-    size_t head = gw_min_size(-(uintptr_t)to % 64, bytes);
-    memcpy(to, from, head);
-    size_t at = head;
-    for (; at + 64 <= bytes; at += 64) {
-        __m256i low = _mm256_loadu_si256((const __m256i_u *)(from + at));
-        __m256i high = _mm256_loadu_si256((const __m256i_u *)(from + at + 32));
-        _mm256_stream_si256((__m256i *)(to + at), low);
-        _mm256_stream_si256((__m256i *)(to + at + 32), high);
-    }
-    memcpy(to + at, from + at, bytes - at);
-}
-
-void gw_avx2_stream_end(void)
-{
-    _mm_sfence();
+    return largest(all, gw_kernels_scalar.add_max(out + at, a + at, b + at, count - at));
 }

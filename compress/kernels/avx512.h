@@ -10,7 +10,10 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-enum { STEPS = GW_GROUP / 16 }; /* rows of 16 in a group */
+enum {
+    STEPS = GW_GROUP / 16, /* rows of 16 in a group */
+    AHEAD = 512            /* floats from here to what a stream prefetches */
+};
 
 static inline __m512 load_floats(const gw_f32 *x)
 {
@@ -30,6 +33,13 @@ static inline void store_floats(gw_f32 *x, __m512 v)
 static inline void add_weighted(gw_f32 *sum, __m512 weight, __m512 value)
 {
     store_floats(sum, _mm512_add_ps(load_floats(sum), _mm512_mul_ps(weight, value)));
+}
+
+/* The largest of unsigned lanes and the bits of `rest`, as a float. */
+static inline float largest(__m512i lanes, float rest)
+{
+    uint32_t most = _mm512_reduce_max_epu32(lanes), other = gw_float_bits(rest);
+    return gw_bits_float(most > other ? most : other);
 }
 
 static inline __m512d eight_doubles(const gw_f32 *x)
@@ -62,8 +72,6 @@ void gw_avx512_add(gw_f32 *sum, const gw_f32 *x, size_t count);
 void gw_avx512_add_scaled(gw_f32 *sum, const gw_f32 *x, float weight, size_t count);
 void gw_avx512_add_to(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t count);
 float gw_avx512_add_max(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t count);
-void gw_avx512_stream(void *out, const void *in, size_t bytes);
-void gw_avx512_stream_end(void);
 
 /* avx512_signs.c */
 size_t gw_avx512_sum_by_sign(const gw_f32 *x, size_t count, double sums[2]);
@@ -89,10 +97,10 @@ void gw_avx512_dequantize_add(const uint8_t *in, size_t count, unsigned bits,
                               const struct gw_scales *scales, float weight, gw_f32 *sum);
 
 /* avx512_half.c */
-void gw_avx512_fp16_encode(const gw_f32 *x, size_t count, uint8_t *out);
+float gw_avx512_fp16_encode(const gw_f32 *x, size_t count, uint8_t *out);
 void gw_avx512_fp16_decode(const uint8_t *in, size_t count, gw_f32 *out);
 void gw_avx512_fp16_decode_add(const uint8_t *in, size_t count, float weight, gw_f32 *sum);
-void gw_avx512_bf16_encode(const gw_f32 *x, size_t count, uint8_t *out);
+float gw_avx512_bf16_encode(const gw_f32 *x, size_t count, uint8_t *out);
 void gw_avx512_bf16_decode(const uint8_t *in, size_t count, gw_f32 *out);
 void gw_avx512_bf16_decode_add(const uint8_t *in, size_t count, float weight, gw_f32 *sum);
 

@@ -232,8 +232,9 @@ INLINE void quantize_row(const struct gw_quantizer *q, const struct gw_scales *l
                          int step, uint8_t *out)
 {
     __m512 v = load_floats(x + i);
+    __m512 y = left ? _mm512_mul_ps(v, _mm512_set1_ps(q->shrink)) : v;
     struct coded code =
-        row_codes(v, row_scale(&q->inverse, i), _mm512_set1_ps(q->levels), random, bits, nearest);
+        row_codes(y, row_scale(&q->inverse, i), _mm512_set1_ps(q->levels), random, bits, nearest);
     put_top(s, code.top, bits, step, out);
     if (left)
         leave_rest(x + i, v, code.magnitude, row_scale(left, i));

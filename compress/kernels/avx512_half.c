@@ -3,20 +3,23 @@
 /* 16-bit floats with AVX-512. */
 #include "compress/kernels/avx512.h"
 
-void gw_avx512_fp16_encode(const gw_f32 *x, size_t count, uint8_t *out)
+float gw_avx512_fp16_encode(const gw_f32 *x, size_t count, uint8_t *out)
 {
     const __m512i infinity = _mm512_set1_epi32(0x7f800000), most = _mm512_set1_epi32(0x477fe000);
     const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
+    __m512i largest_yet = _mm512_setzero_si512();
     size_t at = 0;
     for (; at + 16 <= count; at += 16) {
         __m512i bits = load_bits(x + at), a = _mm512_and_si512(bits, magnitude);
+        largest_yet = _mm512_max_epu32(largest_yet, a);
+        __builtin_prefetch(x + at + AHEAD);
         __mmask16 large = _mm512_cmpgt_epi32_mask(a, most);
         large = _mm512_mask_cmplt_epi32_mask(large, a, infinity);
         bits = _mm512_mask_or_epi32(bits, large, _mm512_andnot_si512(magnitude, bits), most);
         _mm256_storeu_si256((__m256i_u *)(out + 2 * at),
                             _mm512_cvtps_ph(_mm512_castsi512_ps(bits), _MM_FROUND_TO_NEAREST_INT));
     }
-    gw_kernels_scalar.fp16_encode(x + at, count - at, out + 2 * at);
+    return largest(largest_yet, gw_kernels_scalar.fp16_encode(x + at, count - at, out + 2 * at));
 }
 
 static __m512 sixteen_fp16(const uint8_t *in)
@@ -42,14 +45,17 @@ void gw_avx512_fp16_decode_add(const uint8_t *in, size_t count, float weight, gw
 }
 
 /* Not vcvtneps2bf16: that one takes denormals for zero. */
-void gw_avx512_bf16_encode(const gw_f32 *x, size_t count, uint8_t *out)
+float gw_avx512_bf16_encode(const gw_f32 *x, size_t count, uint8_t *out)
 {
     const __m512i magnitude = _mm512_set1_epi32(0x7fffffff), most = _mm512_set1_epi32(0x7f7f0000);
     const __m512i one = _mm512_set1_epi32(1), half = _mm512_set1_epi32(0x7fff);
+    __m512i largest_yet = _mm512_setzero_si512();
     size_t at = 0;
     for (; at + 16 <= count; at += 16) {
-        __m512i bits = load_bits(x + at);
-        if (_mm512_cmpgt_epi32_mask(_mm512_and_si512(bits, magnitude), most)) {
+        __m512i bits = load_bits(x + at), a = _mm512_and_si512(bits, magnitude);
+        largest_yet = _mm512_max_epu32(largest_yet, a);
+        __builtin_prefetch(x + at + AHEAD);
+        if (_mm512_cmpgt_epi32_mask(a, most)) {
             gw_kernels_scalar.bf16_encode(x + at, 16, out + 2 * at);
             continue;
         }
@@ -58,7 +64,7 @@ void gw_avx512_bf16_encode(const gw_f32 *x, size_t count, uint8_t *out)
         _mm256_storeu_si256((__m256i_u *)(out + 2 * at),
                             _mm512_cvtepi32_epi16(_mm512_srli_epi32(bits, 16)));
     }
-    gw_kernels_scalar.bf16_encode(x + at, count - at, out + 2 * at);
+    return largest(largest_yet, gw_kernels_scalar.bf16_encode(x + at, count - at, out + 2 * at));
 }
 
 static __m512 sixteen_bf16(const uint8_t *in)

@@ -33,9 +33,8 @@ float gw_avx512_max_abs(const gw_f32 *x, size_t count)
         for (int k = 0; k < 2; k++)
             most[k] =
                 _mm512_max_epu32(most[k], _mm512_and_si512(load_bits(x + at + 16 * k), magnitude));
-    uint32_t wide = _mm512_reduce_max_epu32(_mm512_max_epu32(most[0], most[1]));
-    uint32_t rest = gw_float_bits(gw_kernels_scalar.max_abs(x + at, count - at));
-    return gw_bits_float(wide > rest ? wide : rest);
+    return largest(_mm512_max_epu32(most[0], most[1]),
+                   gw_kernels_scalar.max_abs(x + at, count - at));
 }
 
 double gw_avx512_sum_abs(const gw_f32 *x, size_t count)
@@ -110,25 +109,6 @@ float gw_avx512_add_max(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t co
             most[k] =
                 _mm512_max_epu32(most[k], _mm512_and_si512(_mm512_castps_si512(sum), magnitude));
         }
-    uint32_t wide = _mm512_reduce_max_epu32(_mm512_max_epu32(most[0], most[1]));
-    uint32_t rest = gw_float_bits(gw_kernels_scalar.add_max(out + at, a + at, b + at, count - at));
-    return gw_bits_float(wide > rest ? wide : rest);
-}
-
-/* Up to the first line of `out`, whole lines, the rest. */
-void gw_avx512_stream(void *out, const void *in, size_t bytes)
-{
-    uint8_t *to = out;
-    const uint8_t *from = in;
-    size_t head = gw_min_size(-(uintptr_t)to % 64, bytes);
-    memcpy(to, from, head);
-    size_t at = head;
-    for (; at + 64 <= bytes; at += 64)
-        _mm512_stream_si512((void *)(to + at), load_bits(from + at));
-    memcpy(to + at, from + at, bytes - at);
-}
-
-void gw_avx512_stream_end(void)
-{
-    _mm_sfence();
+    return largest(_mm512_max_epu32(most[0], most[1]),
+                   gw_kernels_scalar.add_max(out + at, a + at, b + at, count - at));
 }

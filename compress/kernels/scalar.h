@@ -15,8 +15,6 @@ void gw_scalar_add(gw_f32 *sum, const gw_f32 *x, size_t count);
 void gw_scalar_add_scaled(gw_f32 *sum, const gw_f32 *x, float weight, size_t count);
 void gw_scalar_add_to(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t count);
 float gw_scalar_add_max(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t count);
-void gw_scalar_stream(void *out, const void *in, size_t bytes);
-void gw_scalar_stream_end(void);
 
 /* scalar_signs.c */
 size_t gw_scalar_sum_by_sign(const gw_f32 *x, size_t count, double sums[2]);
@@ -42,10 +40,10 @@ void gw_scalar_dequantize_add(const uint8_t *in, size_t count, unsigned bits,
                               const struct gw_scales *scales, float weight, gw_f32 *sum);
 
 /* scalar_half.c */
-void gw_scalar_fp16_encode(const gw_f32 *x, size_t count, uint8_t *out);
+float gw_scalar_fp16_encode(const gw_f32 *x, size_t count, uint8_t *out);
 void gw_scalar_fp16_decode(const uint8_t *in, size_t count, gw_f32 *out);
 void gw_scalar_fp16_decode_add(const uint8_t *in, size_t count, float weight, gw_f32 *sum);
-void gw_scalar_bf16_encode(const gw_f32 *x, size_t count, uint8_t *out);
+float gw_scalar_bf16_encode(const gw_f32 *x, size_t count, uint8_t *out);
 void gw_scalar_bf16_decode(const uint8_t *in, size_t count, gw_f32 *out);
 void gw_scalar_bf16_decode_add(const uint8_t *in, size_t count, float weight, gw_f32 *sum);
 

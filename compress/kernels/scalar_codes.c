@@ -140,6 +140,13 @@ void gw_scalar_dequantize_add(const uint8_t *in, size_t count, unsigned bits,
 void gw_scalar_quantize_rest(const struct gw_quantizer *q, const struct gw_scales *scales,
                              gw_f32 *x, size_t count, uint8_t *out)
 {
-    gw_scalar_quantize(q, x, count, out);
+    gw_f32 shrunk[GW_GROUP];
+    for (size_t at = 0; at < count; at += GW_GROUP) {
+        size_t n = gw_min_size(GW_GROUP, count - at);
+        struct gw_quantizer here = gw_quantizer_from(*q, at);
+        for (size_t i = 0; i < n; i++)
+            shrunk[i] = x[at + i] * q->shrink;
+        gw_scalar_quantize(&here, shrunk, n, out + at / 8 * q->bits);
+    }
     gw_scalar_dequantize_add(out, count, q->bits, scales, -1.0f, x);
 }

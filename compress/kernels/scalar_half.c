@@ -3,10 +3,11 @@
 /* The reference 16-bit floats. */
 #include "compress/kernels/scalar.h"
 
-void gw_scalar_fp16_encode(const gw_f32 *x, size_t count, uint8_t *out)
+float gw_scalar_fp16_encode(const gw_f32 *x, size_t count, uint8_t *out)
 {
     for (size_t i = 0; i < count; i++)
         gw_put_u16(out + 2 * i, gw_float_to_fp16(x[i]));
+    return gw_scalar_max_abs(x, count);
 }
 
 void gw_scalar_fp16_decode(const uint8_t *in, size_t count, gw_f32 *out)
@@ -21,10 +22,11 @@ void gw_scalar_fp16_decode_add(const uint8_t *in, size_t count, float weight, gw
         sum[i] += weight * gw_fp16_to_float(gw_get_u16(in + 2 * i));
 }
 
-void gw_scalar_bf16_encode(const gw_f32 *x, size_t count, uint8_t *out)
+float gw_scalar_bf16_encode(const gw_f32 *x, size_t count, uint8_t *out)
 {
     for (size_t i = 0; i < count; i++)
         gw_put_u16(out + 2 * i, gw_float_to_bf16(x[i]));
+    return gw_scalar_max_abs(x, count);
 }
 
 void gw_scalar_bf16_decode(const uint8_t *in, size_t count, gw_f32 *out)

@@ -68,12 +68,3 @@ float gw_scalar_add_max(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t co
     gw_scalar_add_to(out, a, b, count);
     return gw_scalar_max_abs(out, count);
 }
-
-void gw_scalar_stream(void *out, const void *in, size_t bytes)
-{
-    memcpy(out, in, bytes);
-}
-
-void gw_scalar_stream_end(void)
-{
-}

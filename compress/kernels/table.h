@@ -44,6 +44,7 @@ struct gw_quantizer {
     int nearest;
     struct gw_random_key key;
     uint64_t element;
+    float shrink;           /* of quantize_rest: what x is multiplied by before it is quantized */
     const gw_f32 *ahead[2]; /* to prefetch ahead[0] + i and ahead[1] + i with element i, or NULL */
 };
 
@@ -98,10 +99,6 @@ struct gw_kernels {
     /* add_to; returns max_abs of what it wrote. */
     float (*add_max)(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t count);
 
-    /* Copy past the caches what will not be read soon; `stream_end` after the last of several. */
-    void (*stream)(void *out, const void *in, size_t bytes);
-    void (*stream_end)(void);
-
     /* Codes of 1 to 8 bits, one per byte, higher bits ignored (pack) or 0 (unpack). */
     void (*pack)(const uint8_t *codes, size_t count, unsigned bits, uint8_t *out);
     void (*unpack)(const uint8_t *in, size_t count, unsigned bits, uint8_t *codes);
@@ -123,7 +120,7 @@ struct gw_kernels {
     /* Sign and magnitude codes, quantized and packed, and back: magnitude times scale. */
     void (*quantize)(const struct gw_quantizer *q, const gw_f32 *x, size_t count, uint8_t *out);
 
-    /* quantize, and then x[i] -= value of its code: dequantize_add with the weight -1. */
+    /* quantize x * shrink, and then x[i] -= value of its code: dequantize_add with weight -1. */
     void (*quantize_rest)(const struct gw_quantizer *q, const struct gw_scales *scales, gw_f32 *x,
                           size_t count, uint8_t *out);
     void (*dequantize)(const uint8_t *in, size_t count, unsigned bits,
@@ -132,11 +129,12 @@ struct gw_kernels {
                            const struct gw_scales *scales, float weight, gw_f32 *sum);
 
     /* 16-bit floats, little-endian, to nearest even. What is too large for the format becomes its
-     * largest number, not infinity; NaN stays NaN and infinity stays infinity. */
-    void (*fp16_encode)(const gw_f32 *x, size_t count, uint8_t *out);
+     * largest number, not infinity; NaN stays NaN and infinity stays infinity. Encoding returns
+     * max_abs. */
+    float (*fp16_encode)(const gw_f32 *x, size_t count, uint8_t *out);
     void (*fp16_decode)(const uint8_t *in, size_t count, gw_f32 *out);
     void (*fp16_decode_add)(const uint8_t *in, size_t count, float weight, gw_f32 *sum);
-    void (*bf16_encode)(const gw_f32 *x, size_t count, uint8_t *out);
+    float (*bf16_encode)(const gw_f32 *x, size_t count, uint8_t *out);
     void (*bf16_decode)(const uint8_t *in, size_t count, gw_f32 *out);
     void (*bf16_decode_add)(const uint8_t *in, size_t count, float weight, gw_f32 *sum);
 
