@@ -227,7 +227,7 @@ static uint64_t get_long_omega(struct gw_elias_reader *r)
 /* The next 57 bits or more, in the high end; zeros past the end. */
 static inline uint64_t window(const struct gw_elias_reader *r)
 {
-    uint64_t byte = r->at / 8, bytes = r->bits / 8, word = 0;
+    uint64_t byte = r->at / 8, bytes = (r->bits + 7) / 8, word = 0;
     if (byte + 8 <= bytes)
         word = gw_get_u64(r->input + byte);
     else if (byte < bytes)
@@ -288,44 +288,116 @@ static uint64_t get_omega(struct gw_elias_reader *r)
     return k;
 }
 
-int gw_elias_next(struct gw_elias_reader *r, uint64_t *gap, int32_t *level)
+static int next_nonzero(struct gw_elias_reader *r, uint64_t *gap, int32_t *level)
 {
-    uint64_t bits = window(r), magnitude;
-    unsigned of_gap = short_omega(bits, gap), of_level = 0;
-    int32_t negative = 0;
+    uint64_t bits = window(r), magnitude = 0;
+    unsigned of_gap = short_omega(bits, gap), of_level = 0, negative = 0;
     if (of_gap) {
         bits <<= of_gap;
-        negative = (int32_t)(bits >> 63);
+        negative = (unsigned)(bits >> 63);
         of_level = short_omega(bits << 1, &magnitude);
     }
     if (of_level) { /* at most 23 + 1 + 23 bits, of 57 */
         r->at += of_gap + 1 + of_level;
     } else {
         *gap = get_omega(r);
-        negative = (int32_t)get_bit(r);
+        negative = get_bit(r);
         magnitude = get_omega(r);
     }
-    r->broken |= r->at > r->bits || magnitude > (uint64_t)r->most;
+    r->broken |= r->at > r->bits || magnitude > (uint64_t)r->table->most;
     *level = negative ? -(int32_t)magnitude : (int32_t)magnitude;
     return !r->broken;
 }
 
-static int16_t get_level(struct gw_elias_reader *r)
+int gw_elias_next(struct gw_elias_reader *r, uint64_t *gap, int32_t *level)
 {
-    int negative = r->form == GW_ELIAS_DENSE ? (int)get_bit(r) : 0;
+    const struct gw_elias_few *few = &r->table->of_bits[window(r) >> (64 - GW_ELIAS_PEEK)];
+    if (!few->count)
+        return next_nonzero(r, gap, level);
+    *level = few->levels[0];
+    *gap = (uint64_t)few->levels[1];
+    r->at += few->bits;
+    r->broken |= r->at > r->bits;
+    return !r->broken;
+}
+
+static int16_t next_level(struct gw_elias_reader *r)
+{
+    enum gw_elias_form form = r->table->form;
+    int negative = form == GW_ELIAS_DENSE ? (int)get_bit(r) : 0;
     uint64_t magnitude = get_omega(r) - 1;
-    if (r->form == GW_ELIAS_COMPACT && magnitude)
+    if (form == GW_ELIAS_COMPACT && magnitude)
         negative = (int)get_bit(r);
-    r->broken |= r->at > r->bits || magnitude > (uint64_t)r->most;
+    r->broken |= r->at > r->bits || magnitude > (uint64_t)r->table->most;
     if (r->broken)
         return 0;
     return (int16_t)(negative ? -(int32_t)magnitude : (int32_t)magnitude);
 }
 
+enum { LOOKS = 5, WINDOW_LEVELS = LOOKS * GW_ELIAS_FEW + 1 };
+
+/* Levels from one window; returns how many. Needs room for WINDOW_LEVELS. */
+static size_t get_window(struct gw_elias_reader *r, int16_t *levels)
+{
+    uint64_t bits = window(r);
+    unsigned used = 0;
+    size_t n = 0;
+    for (int look = 0; look < LOOKS; look++) {
+        const struct gw_elias_few *few = &r->table->of_bits[bits << used >> (64 - GW_ELIAS_PEEK)];
+        memcpy(levels + n, few, sizeof *few);
+        n += few->count;
+        used += few->bits;
+    }
+    r->at += used;
+    r->broken |= r->at > r->bits;
+    return n;
+}
+
 void gw_elias_get(struct gw_elias_reader *r, int16_t *levels, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
-        levels[i] = r->broken ? 0 : get_level(r);
+    size_t i = 0;
+    while (i + WINDOW_LEVELS <= count && !r->broken) {
+        size_t n = get_window(r, levels + i);
+        i += n;
+        if (!n)
+            levels[i++] = next_level(r);
+    }
+    for (; i < count; i++)
+        levels[i] = r->broken ? 0 : next_level(r);
+}
+
+/* As many as stand in the bits of `r`. With one level non-zeros are rare and most of them do not
+ * fit: then it is better to know that none does. */
+static struct gw_elias_few read_few(struct gw_elias_reader r)
+{
+    struct gw_elias_few few = { .count = 0 };
+    uint64_t gap;
+    int32_t level;
+    if (r.table->form == GW_ELIAS_SPARSE) {
+        if (r.table->most > 1 && next_nonzero(&r, &gap, &level))
+            few = (struct gw_elias_few){ { (int16_t)level, (int16_t)gap }, 1, (uint8_t)r.at };
+        return few;
+    }
+    while (few.count < GW_ELIAS_FEW) {
+        int16_t next = next_level(&r);
+        if (r.broken)
+            break;
+        few.levels[few.count++] = next;
+        few.bits = (uint8_t)r.at;
+    }
+    return few;
+}
+
+void gw_elias_fill(struct gw_elias_table *table, enum gw_elias_form form, int32_t most)
+{
+    table->form = form;
+    table->most = most;
+    for (unsigned i = 0; i < 1u << GW_ELIAS_PEEK; i++) {
+        unsigned left = i << (16 - GW_ELIAS_PEEK);
+        const uint8_t bytes[2] = { (uint8_t)(left >> 8), (uint8_t)left };
+        table->of_bits[i] = read_few(
+            (struct gw_elias_reader){ .table = table, .input = bytes, .bits = GW_ELIAS_PEEK });
+    }
 }
 
 int gw_elias_ended(const struct gw_elias_reader *r)

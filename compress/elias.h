@@ -49,10 +49,26 @@ uint8_t *gw_elias_finish(struct gw_elias_writer *w);
 
 /* ---- reading ---- */
 
-/* Set form, most, input and bits; the rest is zero at first. */
-struct gw_elias_reader {
+enum { GW_ELIAS_PEEK = 10, GW_ELIAS_FEW = 3 };
+
+/* What the next 10 bits say: up to three levels; of the sparse form one, and its gap behind it.
+ * Its size is that of the levels and one more, so that they are copied in one move. */
+struct gw_elias_few {
+    int16_t levels[GW_ELIAS_FEW];
+    uint8_t count, bits; /* count 0: the bits do not hold a whole one */
+};
+
+struct gw_elias_table {
     enum gw_elias_form form;
     int32_t most; /* largest magnitude, at most 32767 */
+    struct gw_elias_few of_bits[1 << GW_ELIAS_PEEK];
+};
+
+void gw_elias_fill(struct gw_elias_table *table, enum gw_elias_form form, int32_t most);
+
+/* Set table, input and bits; the rest is zero at first. */
+struct gw_elias_reader {
+    const struct gw_elias_table *table;
     const uint8_t *input;
     uint64_t bits; /* there are; a multiple of 8 */
     uint64_t at;   /* bits read */
@@ -62,7 +78,7 @@ struct gw_elias_reader {
 /* Sparse: the next non-zero and how far it is from the last one. 0 if the stream is broken. */
 int gw_elias_next(struct gw_elias_reader *r, uint64_t *gap, int32_t *level);
 
-/* Other forms: levels one by one; zeros where the stream is broken. */
+/* Other forms: the next levels, of no meaning if the stream is broken. */
 void gw_elias_get(struct gw_elias_reader *r, int16_t *levels, size_t count);
 
 /* True if the stream was read to its end: no spare byte, and the unused bits 0. */

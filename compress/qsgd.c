@@ -58,7 +58,8 @@ static gw_status open_qsgd(struct gw_codec *c, struct gw_error *error)
                            given);
         c->row = own->nearest ? &nearest_row : &stochastic_row;
     }
-    return gw_bucket_shift(&own->shift, "qsgd", value[BUCKET], error);
+    gw_status s = gw_bucket_shift(&own->shift, "qsgd", value[BUCKET], error);
+    return s || value[CODING] == 0 ? s : gw_qsgd_elias_open(c, error);
 }
 
 size_t gw_qsgd_granule(const struct gw_codec *c)

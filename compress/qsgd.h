@@ -14,6 +14,7 @@ struct gw_qsgd {
     unsigned bits;     /* of a packed code */
     int l2, nearest;
     enum gw_elias_form form; /* of the Elias coding */
+    struct gw_elias_table *table;
 };
 
 /* The scales on the wire of the buckets of a range, found as the codes need them, and the
@@ -39,6 +40,7 @@ double gw_qsgd_variance(const struct gw_codec *c);
 
 /* The row that c->row becomes when coding is not packed. */
 extern const struct gw_codec_row gw_qsgd_elias_row, gw_qsgd_elias_nearest_row;
+gw_status gw_qsgd_elias_open(struct gw_codec *c, struct gw_error *error);
 
 /* The parameters, for all rows. */
 extern const gw_param gw_qsgd_params[];

@@ -11,6 +11,24 @@
 #include "compress/packed.h"
 #include "compress/qsgd.h"
 
+#include <stdlib.h>
+
+gw_status gw_qsgd_elias_open(struct gw_codec *c, struct gw_error *error)
+{
+    struct gw_qsgd *own = c->own;
+    own->table = malloc(sizeof *own->table);
+    if (!own->table)
+        return gw_fail(error, GW_ENOMEM, "tensor '%s': out of memory for a table of Elias codes",
+                       c->site.tensor);
+    gw_elias_fill(own->table, own->form, (int32_t)own->levels);
+    return GW_OK;
+}
+
+static void close_elias(struct gw_codec *c)
+{
+    free(((struct gw_qsgd *)c->own)->table);
+}
+
 static size_t head_bytes(const struct gw_codec *c, size_t first, size_t count)
 {
     const struct gw_qsgd *own = c->own;
@@ -85,8 +103,7 @@ static struct levels open_levels(const struct gw_codec *c, size_t first, size_t 
 {
     const struct gw_qsgd *own = c->own;
     size_t head = head_bytes(c, first, count);
-    struct levels s = { .reader = { .form = own->form,
-                                    .most = (int32_t)own->levels,
+    struct levels s = { .reader = { .table = own->table,
                                     .input = body.bytes + head,
                                     .bits = (uint64_t)(body.length - head) * 8 } };
     if (own->form == GW_ELIAS_SPARSE)
@@ -112,7 +129,7 @@ static int advance(struct levels *s, size_t count)
 static int read_all(struct levels *s, size_t count)
 {
     int16_t levels[GW_GROUP];
-    if (s->reader.form == GW_ELIAS_SPARSE) {
+    if (s->reader.table->form == GW_ELIAS_SPARSE) {
         while (s->nonzeros)
             if (!advance(s, count))
                 return 0;
@@ -158,7 +175,7 @@ static void expand(const struct gw_codec *c, const struct gw_scales *scales, str
                    size_t at, size_t n, size_t count, gw_f32 *out)
 {
     struct gw_scales here = gw_scales_from(*scales, at);
-    if (s->reader.form == GW_ELIAS_SPARSE) {
+    if (s->reader.table->form == GW_ELIAS_SPARSE) {
         fill_zeros(c, &here, n, out);
         for (; s->end <= at + n; advance(s, count))
             out[s->end - 1 - at] = gw_scale_at(&here, s->end - 1 - at) * (float)s->level;
@@ -201,8 +218,9 @@ static void decode_add(const struct gw_codec *c, size_t first, size_t count, str
 #define ELIAS_ROW(traits_of_row)                                                                   \
     .info = { "qsgd", "sign and level of each element, Elias coded, scaled per bucket",            \
               "Alistarh et al. 2017, QSGD", gw_qsgd_params, traits_of_row },                       \
-    .wire_id = GW_WIRE_QSGD, .own_bytes = sizeof(struct gw_qsgd), .granule = gw_qsgd_granule,      \
-    .bound = bound, .encode = encode, .check = check, .decode = decode, .decode_add = decode_add
+    .wire_id = GW_WIRE_QSGD, .own_bytes = sizeof(struct gw_qsgd), .close = close_elias,            \
+    .granule = gw_qsgd_granule, .bound = bound, .encode = encode, .check = check,                  \
+    .decode = decode, .decode_add = decode_add
 
 const struct gw_codec_row gw_qsgd_elias_row = { ELIAS_ROW(GW_UNBIASED),
                                                 .variance = gw_qsgd_variance };

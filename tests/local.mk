@@ -255,6 +255,12 @@ tests_test_int_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_test_int_LDADD = $(units_LIBS)
 TESTS += tests/test_int
 
+check_PROGRAMS += tests/test_elias
+tests_test_elias_SOURCES = tests/test_elias.c
+tests_test_elias_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_elias_LDADD = $(units_LIBS)
+TESTS += tests/test_elias
+
 check_PROGRAMS += tests/test_golden
 tests_test_golden_SOURCES = tests/test_golden.c
 tests_test_golden_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
