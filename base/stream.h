@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 /* What is larger than this is worth it: an output smaller than a core's cache is better in it. */
-enum { GW_STREAM_BYTES = 1 << 20 };
+enum { GW_STREAM_BYTES = 8 << 20 };
 
 /* memcpy by non-temporal stores where the CPU has them. What was copied is seen by other ranks
  * after gw_stream_fence and a flag. */

@@ -6,13 +6,14 @@
  *
  * Little data, or two ranks: every rank then adds all copies up by itself, straight to its output:
  * one meeting. Otherwise each adds up its own slice, and after a second meeting takes the slices of
- * the others: two meetings, but 4 + 2/n instead of n + 3 passes over memory. Nothing shows in an
+ * the others: two meetings, but 4 + 1/n instead of n + 3 passes over memory. Nothing shows in an
  * output before the last meeting.
  *
- * Nobody waits for others to have read what it wrote: with one meeting a run the copies stand
- * twice, in turns, and whoever starts run k + 2 has seen that all have started k + 1. With two
- * meetings copies are read between them and sums after the second, which all have done before they
- * come to the next meeting of their kind. */
+ * Nobody may write over what others still read. With one meeting a run the copies stand twice, in
+ * turns, and whoever starts run k + 2 has seen that all have started k + 1. With slices copies are
+ * read between two meetings and sums after the second, which all have done before they come to the
+ * next meeting of their kind. Two ranks with much data would lose more by a second copy, which the
+ * cache does not hold, than they lose by a meeting at the start. */
 #include "collectives/algorithms.h"
 
 enum { SMALL_BYTES = 64 << 10 };
@@ -88,6 +89,8 @@ static void write(struct gw_step_list *list, const struct gw_problem *p)
         write_slices(list, p);
         return;
     }
+    if (p->raw_bytes > SMALL_BYTES)
+        meet(list);
     write_share(list, p);
     meet(list);
     gw_steps_add(list, GW_STEP_COMMIT, -1, -1);
