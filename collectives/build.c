@@ -175,24 +175,6 @@ static gw_status open_sum(struct gw_plan *plan)
     return plan->sum ? GW_OK : GW_ENOMEM;
 }
 
-static gw_status open_run(struct gw_plan *plan)
-{
-    size_t steps = (size_t)plan->list.count + 1, ranks = (size_t)plan->problem.size;
-    size_t tensors = (size_t)plan->tensors_count + 1;
-    plan->ops = calloc(steps, sizeof *plan->ops);
-    plan->waits = calloc(steps, sizeof *plan->waits);
-    plan->status = calloc(steps, sizeof *plan->status);
-    plan->in = calloc(tensors, sizeof *plan->in);
-    plan->out = calloc(tensors, sizeof *plan->out);
-    plan->merge_from = calloc(ranks, sizeof *plan->merge_from);
-    plan->merge_bytes = calloc(ranks, sizeof *plan->merge_bytes);
-    plan->merge_at = calloc(ranks, sizeof *plan->merge_at);
-    plan->side = calloc(plan->side_floats + 1, sizeof *plan->side);
-    bool good = plan->ops && plan->waits && plan->status && plan->in && plan->out &&
-                plan->merge_from && plan->merge_bytes && plan->merge_at && plan->side;
-    return good ? GW_OK : GW_ENOMEM;
-}
-
 gw_status gw_plan_open(struct gw_plan *plan, struct gw_error *error)
 {
     gw_status s = open_codecs(plan, error);
@@ -226,11 +208,12 @@ gw_status gw_plan_build(struct gw_plan *plan, const char *algorithm, struct gw_e
         s = open_slots(plan);
     if (!s)
         s = open_sum(plan);
-    if (!s)
-        s = open_run(plan);
     if (s)
         return gw_fail(error, s, "not enough memory for a plan of %zu elements",
                        plan->layout.count);
+    s = gw_plan_open_run(plan, error);
+    if (s)
+        return s;
     s = open_owners(plan, error);
     return s == GW_ENOMEM ? gw_fail(error, s, "not enough memory for residuals") : s;
 }

@@ -2,22 +2,36 @@
 /* SPDX-FileCopyrightText: 2026 the gradwire authors */
 /* The executor: runs any step list. It holds the only state machine of the collectives.
  *
+ * Steps that are ready wait in queues: messages and whole units for the executor alone, pieces of
+ * work for whoever is free, itself or a thread of the pool. What works on data that has just come
+ * goes first, because it is in cache; encoding goes in list order, so that the first message leaves
+ * early. The bits do not depend on who does what when.
+ *
  * A step that fails fails the run, not the list: later work is skipped, and every message still to
  * be sent carries the failure instead of a payload. So all ranks hear of it, every send still meets
  * its receive, and the next run starts clean. Only silence (a deadline) or a transport's own error
  * leaves the list half done; then the comm is broken. */
-#include "collectives/memory.h"
+#include "collectives/plan.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static void fail_run(struct gw_plan *plan, const struct gw_error *error)
+enum {
+    TIMED_ELEMENTS = 1024, /* shorter steps take less time than looking at the clock is worth */
+    SHARED_ELEMENTS = 4096 /* shorter steps are done before another thread has woken up */
+};
+
+/* ---- failures -------------------------------------------------------------------------------- */
+
+/* Of several failures the one of the earliest step is told, as long as none has been told. */
+void gw_plan_fail(struct gw_plan *plan, int i, const struct gw_error *error)
 {
     char words[GW_ERROR_TEXT];
-    if (plan->failure.status)
+    if (plan->failure.status && (plan->abort_out || i >= plan->failed_step))
         return;
     plan->failure = *error;
+    plan->failed_step = i;
     if (error->status == GW_EPEER)
         snprintf(words, sizeof words, "%s", error->text);
     else
@@ -26,23 +40,279 @@ static void fail_run(struct gw_plan *plan, const struct gw_error *error)
     plan->abort_bytes = gw_payload_abort(plan->abort, sizeof plan->abort, error->status, words);
 }
 
-static void finish(struct gw_plan *plan, int i)
+gw_status gw_plan_injected(struct gw_plan *plan, const struct gw_step *step, struct gw_error *error)
+{
+    if (!plan->fault || plan->committed || step->kind == GW_STEP_COMMIT)
+        return GW_OK;
+    gw_status s = plan->fault(plan->fault_context, step);
+    return s ? gw_fail(error, s, "failure put into %s", gw_step_name(step->kind)) : GW_OK;
+}
+
+/* ---- queues ---------------------------------------------------------------------------------- */
+
+static void enqueue(struct gw_plan *plan, int i)
+{
+    switch (gw_step_class(plan->list.steps[i].kind)) {
+    case GW_CLASS_INPUT:
+        plan->ready[plan->ready_end++] = i;
+        break;
+    case GW_CLASS_ARRIVED:
+        plan->ready[--plan->arrived] = i;
+        break;
+    default:
+        plan->own[plan->own_end++] = i;
+        return;
+    }
+    if (plan->pool)
+        gw_pool_offer(plan->pool, &plan->job);
+}
+
+/* A step of work that is ready, or -1. */
+static int take_work(struct gw_plan *plan)
+{
+    if (plan->arrived < plan->list.count)
+        return plan->ready[plan->arrived++];
+    return plan->ready_first < plan->ready_end ? plan->ready[plan->ready_first++] : -1;
+}
+
+void gw_plan_finish(struct gw_plan *plan, int i)
 {
     const struct gw_graph *g = &plan->graph;
     plan->status[i] = GW_STEP_DONE;
     plan->left--;
-    plan->last_progress_ns = gw_now_ns();
     for (int f = g->start[i]; f < g->start[i + 1]; f++)
-        plan->waits[g->follower[f]]--;
+        if (--plan->waits[g->follower[f]] == 0)
+            enqueue(plan, g->follower[f]);
 }
 
-/* The run cannot be completed: nothing more comes over this comm. */
-static void end_broken(struct gw_plan *plan, gw_status status, const char *words)
+void gw_plan_release(struct gw_plan *plan, int i)
+{
+    if (i >= 0 && --plan->waits[i] == 0)
+        enqueue(plan, i);
+}
+
+/* ---- one step of work ------------------------------------------------------------------------ */
+
+static size_t elements(const struct gw_plan *plan, const struct gw_step *step)
+{
+    if (step->piece >= 0)
+        return plan->layout.pieces[step->piece].count;
+    bool everything = step->kind == GW_STEP_PREPARE || gw_step_class(step->kind) >= GW_CLASS_INPUT;
+    return everything ? plan->layout.count : 0;
+}
+
+void gw_plan_account(struct gw_plan *plan, const struct gw_step *step, int64_t ns, bool own)
+{
+    double seconds = (double)ns * 1e-9;
+    double bytes = (double)(elements(plan, step) * gw_type_bytes(plan->type));
+    switch (step->kind) {
+    case GW_STEP_ENCODE:
+    case GW_STEP_REENCODE:
+        plan->stats.encoded_bytes += bytes;
+        plan->stats.encode_s += seconds;
+        break;
+    case GW_STEP_PREPARE:
+    case GW_STEP_PROPOSE:
+        plan->stats.encode_s += seconds;
+        break;
+    case GW_STEP_DECODE:
+    case GW_STEP_ADD:
+    case GW_STEP_DELIVER:
+        plan->stats.decoded_bytes += bytes;
+        plan->stats.decode_s += seconds;
+        break;
+    default:
+        plan->stats.decode_s += seconds;
+        break;
+    }
+    if (own)
+        plan->own_work_s += seconds;
+}
+
+/* Do step i, which is ready; the lock is let go of meanwhile. */
+static void work(struct gw_plan *plan, int i, int scratch)
+{
+    const struct gw_step *step = &plan->list.steps[i];
+    if (!plan->failure.status) {
+        struct gw_error error;
+        error.status = GW_OK;
+        gw_status s = gw_plan_injected(plan, step, &error);
+        bool timed = elements(plan, step) >= TIMED_ELEMENTS;
+        gw_plan_unlock(plan);
+        int64_t before = timed ? gw_now_ns() : 0;
+        if (!s)
+            s = gw_plan_work(plan, step, &plan->scratch[scratch], &error);
+        int64_t after = timed ? gw_now_ns() : 0;
+        gw_plan_lock(plan);
+        if (timed)
+            gw_plan_account(plan, step, after - before, scratch == 0);
+        if (s)
+            gw_plan_fail(plan, i, &error);
+    }
+    gw_plan_finish(plan, i);
+}
+
+bool gw_plan_pool_step(struct gw_pool_job *self)
+{
+    struct gw_plan *plan = (struct gw_plan *)((char *)self - offsetof(struct gw_plan, job));
+    if (plan->stops || plan->busy + 1 >= plan->threads)
+        return false;
+    int i = take_work(plan);
+    if (i < 0)
+        return false;
+    int scratch = plan->free_scratch[plan->busy++];
+    work(plan, i, scratch);
+    plan->free_scratch[--plan->busy] = scratch;
+    return true;
+}
+
+/* ---- moving forward -------------------------------------------------------------------------- */
+
+static void begin_polled(struct gw_plan *plan, int i)
+{
+    const struct gw_step *step = &plan->list.steps[i];
+    struct gw_error error;
+    if (!plan->failure.status && gw_plan_injected(plan, step, &error))
+        gw_plan_fail(plan, i, &error);
+    plan->abort_out |= plan->failure.status != GW_OK;
+    if (gw_plan_begin(plan, step, &error))
+        gw_plan_fail(plan, i, &error);
+    plan->status[i] = GW_STEP_UNDER_WAY;
+    plan->polled[plan->polled_count++] = i;
+    plan->comm->polled++;
+}
+
+/* Start what only the executor may start. */
+static bool start_own(struct gw_plan *plan)
+{
+    bool moved = false;
+    while (plan->own_first < plan->own_end) {
+        int i = plan->own[plan->own_first++];
+        switch (gw_step_class(plan->list.steps[i].kind)) {
+        case GW_CLASS_MESSAGE:
+            gw_plan_start_message(plan, i);
+            break;
+        case GW_CLASS_POLLED:
+            begin_polled(plan, i);
+            break;
+        default:
+            work(plan, i, 0);
+            moved = true;
+        }
+    }
+    return moved;
+}
+
+/* Look at the polled steps; a run that has failed looks at them too, since others go on. */
+static bool poll_steps(struct gw_plan *plan)
+{
+    bool moved = false;
+    for (int k = 0; k < plan->polled_count;) {
+        int i = plan->polled[k];
+        struct gw_error error;
+        error.status = GW_OK;
+        gw_status s = gw_plan_poll(plan, &plan->list.steps[i], &error);
+        if (s == GW_PENDING) {
+            k++;
+            continue;
+        }
+        plan->polled[k] = plan->polled[--plan->polled_count];
+        plan->comm->polled--;
+        plan->comm->idle = 0;
+        if (s)
+            gw_plan_fail(plan, i, &error);
+        gw_plan_finish(plan, i);
+        moved = true;
+    }
+    return moved;
+}
+
+/* Work until a step was long enough for messages to have come meanwhile. */
+static bool do_work(struct gw_plan *plan)
+{
+    bool moved = false;
+    for (int i; (i = take_work(plan)) >= 0;) {
+        work(plan, i, 0);
+        start_own(plan);
+        moved = true;
+        if (elements(plan, &plan->list.steps[i]) >= SHARED_ELEMENTS)
+            break;
+    }
+    return moved;
+}
+
+static bool move(struct gw_plan *plan)
+{
+    bool ever = false;
+    for (bool moved = true; plan->left && moved; ever |= moved) {
+        int left = plan->left;
+        moved = start_own(plan);
+        moved |= poll_steps(plan);
+        moved |= gw_plan_poll_messages(plan);
+        moved |= do_work(plan);
+        moved |= plan->left != left; /* threads of the pool */
+    }
+    return ever;
+}
+
+bool gw_plan_progress(struct gw_runnable *self)
+{
+    struct gw_plan *plan = (struct gw_plan *)self;
+    if (plan->state != GW_PLAN_RUNNING)
+        return false;
+    gw_plan_lock(plan);
+    if (plan->comm->broken.status && plan->left) {
+        char words[GW_ERROR_TEXT];
+        snprintf(words, sizeof words, "%s", plan->comm->broken.text);
+        gw_plan_end_broken(plan, GW_EBROKEN, words);
+    }
+    bool moved = move(plan);
+    if (moved)
+        plan->last_progress_ns = gw_now_ns();
+    if (plan->left == 0)
+        gw_plan_end_run(plan);
+    gw_plan_unlock(plan);
+    return moved;
+}
+
+/* ---- begin and end of a run ------------------------------------------------------------------ */
+
+void gw_plan_reset_run(struct gw_plan *plan)
+{
+    const struct gw_graph *g = &plan->graph;
+    size_t steps = (size_t)plan->list.count;
+    memcpy(plan->waits, g->waits, steps * sizeof *plan->waits);
+    memcpy(plan->lanes, g->lanes, (size_t)g->lanes_count * sizeof *plan->lanes);
+    memset(plan->status, GW_STEP_WAITS, steps * sizeof *plan->status);
+    plan->left = plan->arrived = plan->list.count;
+    plan->own_first = plan->own_end = plan->ready_first = plan->ready_end = 0;
+    plan->polled_count = plan->native_at = 0;
+    plan->committed = plan->abort_out = plan->stops = false;
+    gw_error_clear(&plan->failure);
+    plan->own_work_s = 0;
+    struct gw_stats kept = { .runs = plan->stats.runs, .failed_runs = plan->stats.failed_runs };
+    plan->stats = kept;
+    for (int i = 0; i < g->roots_count; i++)
+        enqueue(plan, g->roots[i]);
+}
+
+/* Nobody begins a step of this run any more, and nobody is in one. */
+static void stop_work(struct gw_plan *plan)
+{
+    plan->stops = true;
+    while (plan->busy > 0)
+        gw_pool_wait(plan->pool, gw_now_ns() + 1000000000);
+    plan->ready_first = plan->ready_end = plan->own_first = plan->own_end = 0;
+    plan->arrived = plan->list.count;
+    plan->comm->polled -= plan->polled_count;
+    plan->polled_count = 0;
+}
+
+void gw_plan_end_broken(struct gw_plan *plan, gw_status status, const char *words)
 {
     bool touched = false;
+    stop_work(plan);
     for (int i = 0; i < plan->list.count; i++) {
-        bool meets = plan->list.steps[i].kind == GW_STEP_MEET;
-        plan->comm->polled -= meets && plan->status[i] == GW_STEP_UNDER_WAY;
         if (!plan->ops[i])
             continue;
         gw_comm *comm = plan->list.steps[i].kind == GW_STEP_NATIVE ? plan->native : plan->comm;
@@ -61,21 +331,8 @@ static void end_broken(struct gw_plan *plan, gw_status status, const char *words
     plan->left = 0;
 }
 
-static void end_run(struct gw_plan *plan)
+static void roll_back(struct gw_plan *plan)
 {
-    gw_comm_remove_runnable(plan->comm, &plan->runnable);
-    plan->state = GW_PLAN_ENDED;
-    plan->stats.total_s = (double)(gw_now_ns() - plan->started_ns) * 1e-9;
-    if (!plan->failure.status) {
-        plan->stats.runs++;
-        if (plan->algorithm == &gw_native) /* the transport does not tell: a lower bound */
-            plan->stats.sent_bytes += (uint64_t)(2.0 * (plan->problem.size - 1) /
-                                                 plan->problem.size * plan->problem.raw_bytes);
-        return;
-    }
-    plan->stats.failed_runs++;
-    if (plan->committed)
-        return;
     for (int t = 0; t < plan->tensors_count; t++)
         gw_codec_rollback(plan->tensors[t].codec);
     for (int i = 0; i < plan->layout.segments_count; i++)
@@ -83,340 +340,111 @@ static void end_run(struct gw_plan *plan)
             gw_codec_rollback(plan->owners[i]);
 }
 
-static gw_status injected(struct gw_plan *plan, const struct gw_step *step, struct gw_error *error)
+void gw_plan_end_run(struct gw_plan *plan)
 {
-    if (!plan->fault || plan->committed || step->kind == GW_STEP_COMMIT)
-        return GW_OK;
-    gw_status s = plan->fault(plan->fault_context, step);
-    return s ? gw_fail(error, s, "failure put into %s", gw_step_name(step->kind)) : GW_OK;
-}
-
-static gw_status hand_over(struct gw_plan *plan, int i)
-{
-    const struct gw_step *step = &plan->list.steps[i];
-    if (step->kind == GW_STEP_NATIVE) {
-        const struct gw_segment *segment = &plan->layout.segments[plan->native_at];
-        const struct gw_piece *piece = &plan->layout.pieces[step->piece];
-        gw_operation sums = plan->operation == GW_MEAN ? GW_SUM : plan->operation;
-        return plan->native->row->native(plan->native, gw_plan_input(plan, segment),
-                                         gw_plan_sum(plan, piece, segment), segment->count,
-                                         plan->type, sums, &plan->ops[i]);
-    }
-    struct gw_plan_slot *slot = &plan->slots[step->slot];
-    uint8_t *message = plan->arena + slot->offset;
-    if (step->kind == GW_STEP_RECV)
-        return gw_comm_recv(plan->comm, step->peer, plan->channel, message, slot->capacity,
-                            &plan->ops[i]);
-    size_t bytes = slot->length;
-    if (plan->failure.status) {
-        message = plan->abort;
-        bytes = plan->abort_bytes;
-    }
-    plan->stats.sent_bytes += bytes;
-    return gw_comm_send(plan->comm, step->peer, plan->channel, message, bytes, &plan->ops[i]);
-}
-
-static void start_message(struct gw_plan *plan, int i)
-{
-    const struct gw_step *step = &plan->list.steps[i];
-    struct gw_error error = { 0 };
-    if (step->kind == GW_STEP_NATIVE &&
-        (plan->failure.status || plan->layout.segments_count == 0)) {
-        finish(plan, i);
-        return;
-    }
-    bool tells = step->kind == GW_STEP_SEND || step->kind == GW_STEP_MEET;
-    if (tells && !plan->failure.status && injected(plan, step, &error))
-        fail_run(plan, &error);
-    if (step->kind == GW_STEP_MEET) {
-        gw_memory_raise(plan);
-        plan->status[i] = GW_STEP_UNDER_WAY;
-        plan->comm->polled++;
-        return;
-    }
-    gw_status s = hand_over(plan, i);
-    if (s) {
-        char words[GW_ERROR_TEXT];
-        snprintf(words, sizeof words, "%s to or from rank %d: %s", gw_step_name(step->kind),
-                 step->peer, gw_status_text(s));
-        end_broken(plan, GW_ETRANSPORT, words);
-        return;
-    }
-    plan->status[i] = GW_STEP_UNDER_WAY;
-    if (plan->graph.next_send[i] >= 0)
-        plan->waits[plan->graph.next_send[i]]--;
-}
-
-static void account(struct gw_plan *plan, enum gw_step_kind kind, int64_t ns)
-{
-    bool encodes = kind == GW_STEP_PREPARE || kind == GW_STEP_PROPOSE || kind == GW_STEP_ENCODE ||
-                   kind == GW_STEP_REENCODE;
-    *(encodes ? &plan->stats.encode_s : &plan->stats.decode_s) += (double)ns * 1e-9;
-}
-
-static void work(struct gw_plan *plan, int i)
-{
-    const struct gw_step *step = &plan->list.steps[i];
-    struct gw_error error = { 0 };
+    if (plan->pool)
+        gw_pool_withdraw(plan->pool, &plan->job);
+    gw_comm_remove_runnable(plan->comm, &plan->runnable);
+    plan->stats.total_s = (double)(gw_now_ns() - plan->started_ns) * 1e-9;
+    plan->stats.wait_s = plan->stats.total_s - plan->own_work_s;
     if (!plan->failure.status) {
-        int64_t before = gw_now_ns();
-        gw_status s = injected(plan, step, &error);
-        if (!s)
-            s = gw_plan_work(plan, step, &error);
-        if (s)
-            fail_run(plan, &error);
-        account(plan, step->kind, gw_now_ns() - before);
+        plan->stats.runs++;
+        if (plan->algorithm == &gw_native) /* the transport does not tell: a lower bound */
+            plan->stats.sent_bytes += (uint64_t)(2.0 * (plan->problem.size - 1) /
+                                                 plan->problem.size * plan->problem.raw_bytes);
+    } else {
+        plan->stats.failed_runs++;
+        if (!plan->committed)
+            roll_back(plan);
     }
-    finish(plan, i);
+    plan->state = GW_PLAN_ENDED;
 }
 
-static bool is_message(enum gw_step_kind kind)
+/* ---- memory ---------------------------------------------------------------------------------- */
+
+/* Two pieces at least, and long enough ones, are worth a second thread. */
+static bool worth_sharing(const struct gw_plan *plan)
 {
-    return kind == GW_STEP_SEND || kind == GW_STEP_RECV || kind == GW_STEP_NATIVE ||
-           kind == GW_STEP_MEET;
+    int pieces = 0;
+    for (int i = 0; i < plan->layout.pieces_count; i++)
+        pieces += plan->layout.pieces[i].count >= SHARED_ELEMENTS;
+    return pieces > 1;
 }
 
-/* A message has arrived, or has been taken. */
-static void complete(struct gw_plan *plan, int i, size_t bytes, gw_status status)
+static bool open_scratch(struct gw_scratch *scratch, size_t ranks)
 {
-    const struct gw_step *step = &plan->list.steps[i];
-    struct gw_error error = { 0 };
-    plan->ops[i] = NULL;
-    if (step->kind == GW_STEP_NATIVE && ++plan->native_at < plan->layout.segments_count) {
-        start_message(plan, i);
-        return;
-    }
-    if (step->kind == GW_STEP_RECV) {
-        int64_t before = gw_now_ns();
-        gw_status s = plan->failure.status ? GW_OK : injected(plan, step, &error);
-        plan->stats.received_bytes += bytes;
-        if (!s && status == GW_ECAPACITY)
-            s = gw_fail(&error, GW_EPAYLOAD, "from rank %d: a message longer than %zu bytes",
-                        step->peer, plan->slots[step->slot].capacity);
-        else if (!s)
-            s = gw_plan_accept(plan, step, bytes, &error);
-        if (s)
-            fail_run(plan, &error);
-        account(plan, step->kind, gw_now_ns() - before);
-    }
-    finish(plan, i);
+    scratch->from = calloc(ranks, sizeof *scratch->from);
+    scratch->bytes = calloc(ranks, sizeof *scratch->bytes);
+    scratch->at = calloc(ranks, sizeof *scratch->at);
+    return scratch->from && scratch->bytes && scratch->at;
 }
 
-/* True if all ranks of the node have met. */
-static bool poll_meeting(struct gw_plan *plan, int i)
+static bool open_threads(struct gw_plan *plan)
 {
-    struct gw_error error = { 0 };
-    gw_status s = gw_memory_look(plan, &error);
-    if (s == GW_PENDING)
+    size_t threads = (size_t)plan->threads;
+    plan->scratch = calloc(threads, sizeof *plan->scratch);
+    plan->free_scratch = calloc(threads, sizeof *plan->free_scratch);
+    if (!plan->scratch || !plan->free_scratch)
         return false;
-    if (s)
-        fail_run(plan, &error);
-    plan->comm->polled--;
-    plan->comm->idle = 0;
-    finish(plan, i);
+    for (int t = 0; t < plan->threads; t++) {
+        plan->free_scratch[t] = t + 1;
+        if (!open_scratch(&plan->scratch[t], (size_t)plan->problem.size))
+            return false;
+    }
     return true;
 }
 
-static bool poll_messages(struct gw_plan *plan)
+static bool open_queues(struct gw_plan *plan)
 {
-    bool moved = false;
-    for (int i = plan->first_left; plan->left && i < plan->list.count; i++) {
-        if (plan->status[i] != GW_STEP_UNDER_WAY)
-            continue;
-        if (plan->list.steps[i].kind == GW_STEP_MEET) {
-            moved |= poll_meeting(plan, i);
-            continue;
-        }
-        size_t bytes = 0;
-        gw_comm *comm = plan->list.steps[i].kind == GW_STEP_NATIVE ? plan->native : plan->comm;
-        gw_status s = gw_comm_test(comm, plan->ops[i], &bytes);
-        if (s == GW_PENDING)
-            continue;
-        if (s && s != GW_ECAPACITY) {
-            char words[GW_ERROR_TEXT];
-            snprintf(words, sizeof words, "%s with rank %d: %s",
-                     gw_step_name(plan->list.steps[i].kind), plan->list.steps[i].peer,
-                     gw_status_text(s));
-            plan->ops[i] = NULL;
-            end_broken(plan, GW_ETRANSPORT, words);
-            return true;
-        }
-        complete(plan, i, bytes, s);
-        moved = true;
+    size_t steps = (size_t)plan->list.count + 1, tensors = (size_t)plan->tensors_count + 1;
+    plan->ops = calloc(steps, sizeof *plan->ops);
+    plan->waits = calloc(steps, sizeof *plan->waits);
+    plan->own = calloc(steps, sizeof *plan->own);
+    plan->ready = calloc(steps, sizeof *plan->ready);
+    plan->polled = calloc(steps, sizeof *plan->polled);
+    plan->lanes = calloc((size_t)plan->graph.lanes_count + 1, sizeof *plan->lanes);
+    plan->status = calloc(steps, sizeof *plan->status);
+    plan->in = calloc(tensors, sizeof *plan->in);
+    plan->out = calloc(tensors, sizeof *plan->out);
+    plan->side = calloc(plan->side_floats + 1, sizeof *plan->side);
+    return plan->ops && plan->waits && plan->own && plan->ready && plan->polled && plan->lanes &&
+           plan->status && plan->in && plan->out && plan->side;
+}
+
+gw_status gw_plan_open_run(struct gw_plan *plan, struct gw_error *error)
+{
+    if (!worth_sharing(plan))
+        plan->threads = 1;
+    if (!open_queues(plan) || !open_threads(plan))
+        return gw_fail(error, GW_ENOMEM, "not enough memory for a plan of %d steps",
+                       plan->list.count);
+    if (plan->threads == 1)
+        return GW_OK;
+    gw_status s = gw_pool_join(plan->comm, plan->threads, error);
+    if (!s)
+        plan->pool = plan->comm->pool;
+    return s;
+}
+
+void gw_plan_close_run(struct gw_plan *plan)
+{
+    if (plan->pool)
+        gw_pool_leave(plan->comm);
+    for (int t = 0; plan->scratch && t < plan->threads; t++) {
+        free(plan->scratch[t].from);
+        free(plan->scratch[t].bytes);
+        free(plan->scratch[t].at);
     }
-    return moved;
-}
-
-static bool start_ready(struct gw_plan *plan)
-{
-    bool moved = false;
-    for (int i = plan->first_left; plan->left && i < plan->list.count; i++) {
-        if (plan->status[i] != GW_STEP_WAITS || plan->waits[i] > 0)
-            continue;
-        if (is_message(plan->list.steps[i].kind)) {
-            start_message(plan, i);
-        } else {
-            work(plan, i);
-            moved = true;
-        }
-    }
-    while (plan->first_left < plan->list.count && plan->status[plan->first_left] == GW_STEP_DONE)
-        plan->first_left++;
-    return moved;
-}
-
-void gw_plan_progress(struct gw_runnable *self)
-{
-    struct gw_plan *plan = (struct gw_plan *)self;
-    if (plan->state != GW_PLAN_RUNNING)
-        return;
-    if (plan->comm->broken.status && plan->left) {
-        char words[GW_ERROR_TEXT];
-        snprintf(words, sizeof words, "%s", plan->comm->broken.text);
-        end_broken(plan, GW_EBROKEN, words);
-    }
-    for (bool moved = true; plan->left && moved;) {
-        moved = start_ready(plan);
-        moved |= poll_messages(plan);
-    }
-    if (plan->left == 0)
-        end_run(plan);
-}
-
-/* ---- deadlines --------------------------------------------------------------------------------*/
-
-static int earliest_phase(const struct gw_plan *plan)
-{
-    int phase = INT32_MAX;
-    for (int i = 0; i < plan->list.count; i++)
-        if (plan->status[i] == GW_STEP_UNDER_WAY && plan->list.steps[i].kind == GW_STEP_RECV &&
-            plan->list.steps[i].phase < phase)
-            phase = plan->list.steps[i].phase;
-    return phase;
-}
-
-/* "2, 5": those that this rank waits for; peers of later phases may be held up themselves. */
-static void name_silent(const struct gw_plan *plan, char *out, size_t capacity)
-{
-    int phase = earliest_phase(plan);
-    *out = '\0';
-    for (int r = 0; r < plan->problem.size; r++) {
-        for (int i = 0; i < plan->list.count; i++) {
-            const struct gw_step *step = &plan->list.steps[i];
-            bool silent = plan->status[i] == GW_STEP_UNDER_WAY && step->kind == GW_STEP_MEET &&
-                          gw_memory_waits_for(plan, r);
-            silent |= plan->status[i] == GW_STEP_UNDER_WAY && step->peer == r &&
-                      (phase == INT32_MAX || (step->kind == GW_STEP_RECV && step->phase == phase));
-            if (!silent)
-                continue;
-            size_t used = strlen(out);
-            snprintf(out + used, capacity - used, "%s%d", used ? ", " : "", r);
-            break;
-        }
-    }
-}
-
-static void check_deadline(struct gw_plan *plan, int64_t since)
-{
-    int64_t now = gw_now_ns();
-    if (since < plan->last_progress_ns)
-        since = plan->last_progress_ns;
-    if (plan->state != GW_PLAN_RUNNING || now - since < plan->timeout_ns)
-        return;
-    char ranks[GW_ERROR_TEXT / 2], words[GW_ERROR_TEXT];
-    name_silent(plan, ranks, sizeof ranks);
-    snprintf(words, sizeof words, "no answer from rank %s for %.3g s", *ranks ? ranks : "(any)",
-             (double)plan->timeout_ns * 1e-9);
-    end_broken(plan, GW_ETIMEOUT, words);
-    end_run(plan);
-}
-
-/* ---- public -----------------------------------------------------------------------------------*/
-
-static gw_status result(struct gw_plan *plan)
-{
-    plan->state = GW_PLAN_IDLE;
-    plan->stats.wait_s = plan->stats.total_s - plan->stats.encode_s - plan->stats.decode_s;
-    if (plan->failure.status)
-        return gw_fail(&plan->error, plan->failure.status, "%s", plan->failure.text);
-    return GW_OK;
-}
-
-gw_status gw_start_list(gw_plan *plan, const void *const *in, void *const *out)
-{
-    if (!plan || !in || !out)
-        return plan ? gw_fail(&plan->error, GW_EINVAL, "gw_start: a buffer is NULL") : GW_EINVAL;
-    gw_error_clear(&plan->error);
-    if (plan->state != GW_PLAN_IDLE)
-        return gw_fail(&plan->error, GW_ESTATE, "a run is under way: gw_wait first");
-    gw_status s = gw_comm_check(plan->comm, &plan->error);
-    if (s)
-        return s;
-    bool reads = plan->collective != GW_BROADCAST || plan->problem.rank == plan->root;
-    for (int t = 0; t < plan->tensors_count; t++) {
-        if (plan->tensors[t].count > 0 && ((reads && !in[t]) || !out[t]))
-            return gw_fail(&plan->error, GW_EINVAL, "gw_start: buffer of tensor '%s' is NULL",
-                           plan->tensors[t].name);
-        plan->in[t] = in[t];
-        plan->out[t] = out[t];
-    }
-    size_t steps = (size_t)plan->list.count;
-    memcpy(plan->waits, plan->graph.waits, steps * sizeof *plan->waits);
-    memset(plan->status, GW_STEP_WAITS, steps * sizeof *plan->status);
-    plan->left = plan->list.count;
-    plan->first_left = plan->native_at = 0;
-    plan->committed = false;
-    gw_error_clear(&plan->failure);
-    struct gw_stats kept = { .runs = plan->stats.runs, .failed_runs = plan->stats.failed_runs };
-    plan->stats = kept;
-    plan->started_ns = plan->last_progress_ns = gw_now_ns();
-    plan->state = GW_PLAN_RUNNING;
-    gw_comm_add_runnable(plan->comm, &plan->runnable);
-    gw_plan_progress(&plan->runnable);
-    return GW_OK;
-}
-
-gw_status gw_start(gw_plan *plan, const void *in, void *out)
-{
-    if (plan && plan->tensors_count != 1)
-        return gw_fail(&plan->error, GW_EINVAL, "gw_start is for one tensor, this plan has %d",
-                       plan->tensors_count);
-    return gw_start_list(plan, &in, &out);
-}
-
-gw_status gw_test(gw_plan *plan)
-{
-    if (!plan)
-        return GW_EINVAL;
-    if (plan->state == GW_PLAN_IDLE)
-        return gw_fail(&plan->error, GW_ESTATE, "no run is under way: gw_start first");
-    gw_comm_progress(plan->comm);
-    check_deadline(plan, plan->last_progress_ns);
-    return plan->state == GW_PLAN_RUNNING ? GW_PENDING : result(plan);
-}
-
-gw_status gw_wait(gw_plan *plan)
-{
-    if (!plan)
-        return GW_EINVAL;
-    if (plan->state == GW_PLAN_IDLE)
-        return gw_fail(&plan->error, GW_ESTATE, "no run is under way: gw_start first");
-    int64_t entered = gw_now_ns();
-    for (;;) {
-        int64_t before = plan->last_progress_ns;
-        gw_comm_progress(plan->comm);
-        check_deadline(plan, entered);
-        if (plan->state != GW_PLAN_RUNNING)
-            return result(plan);
-        if (plan->last_progress_ns == before)
-            gw_comm_pause(plan->comm, gw_now_ns() + plan->timeout_ns);
-    }
-}
-
-void gw_plan_give_up(struct gw_plan *plan)
-{
-    if (plan->state != GW_PLAN_RUNNING)
-        return;
-    end_broken(plan, GW_EBROKEN, "a plan was closed during its run");
-    end_run(plan);
+    free(plan->scratch);
+    free(plan->free_scratch);
+    free(plan->side);
+    free(plan->in);
+    free(plan->out);
+    free(plan->ops);
+    free(plan->lanes);
+    free(plan->own);
+    free(plan->ready);
+    free(plan->polled);
+    free(plan->waits);
+    free(plan->status);
 }

@@ -7,11 +7,12 @@
 
 struct edges {
     int (*pairs)[2];
+    int *nearest; /* by step: the first step that has an edge from it, 0: none */
     int count, capacity;
     gw_status status;
 };
 
-/* Places: slots, then SUM pieces, then the input as a whole. */
+/* Places: slots, then SUM pieces, then output pieces, then the input as a whole. */
 struct places {
     const struct gw_step_list *list;
     struct edges edges;
@@ -39,6 +40,8 @@ static void edge(struct edges *e, int from, int to)
     }
     e->pairs[e->count][0] = from;
     e->pairs[e->count++][1] = to;
+    if (e->nearest[from] == 0 || to < e->nearest[from])
+        e->nearest[from] = to;
 }
 
 static void reads(struct places *p, int place, int step)
@@ -65,7 +68,7 @@ static void writes(struct places *p, int place, int step)
 static void touch(struct places *p, int i, int size)
 {
     const struct gw_step *s = &p->list->steps[i];
-    int sum = p->slots + s->piece, input = p->slots + p->pieces;
+    int sum = p->slots + s->piece, output = sum + p->pieces, input = p->slots + 2 * p->pieces;
     switch (s->kind) {
     case GW_STEP_PREPARE:
         writes(p, input, i);
@@ -83,8 +86,8 @@ static void touch(struct places *p, int i, int size)
         reads(p, input, i);
         writes(p, s->slot, i);
         break;
-    case GW_STEP_REENCODE:
-        reads(p, sum, i);
+    case GW_STEP_REENCODE: /* by a codec of the piece's own, one at a time */
+        writes(p, sum, i);
         writes(p, s->slot, i);
         break;
     case GW_STEP_MERGE:
@@ -110,11 +113,18 @@ static void touch(struct places *p, int i, int size)
         writes(p, s->slot, i);
         break;
     case GW_STEP_SEND:
+        reads(p, s->slot, i);
+        break;
     case GW_STEP_DELIVER:
         reads(p, s->slot, i);
+        writes(p, output, i);
+        break;
+    case GW_STEP_AVERAGE:
+        writes(p, output, i);
         break;
     case GW_STEP_COPY:
         reads(p, sum, i);
+        writes(p, output, i);
         break;
     case GW_STEP_REDUCE:
         writes(p, sum, i);
@@ -137,24 +147,28 @@ static bool is_fence(enum gw_step_kind kind)
 }
 
 /* SIGN, MEET and COMMIT speak for everything before them, NATIVE can be neither refused nor undone;
- * nothing after COMMIT or MEET starts before it. */
+ * nothing after COMMIT or MEET starts before it. A fence waits for the last one, and for those
+ * steps since that no other step before it waits for. */
 static void fences(struct places *p)
 {
-    int last = -1;
+    int gate = -1, last = 0;
     for (int i = 0; i < p->list->count; i++) {
         enum gw_step_kind kind = p->list->steps[i].kind;
-        for (int j = 0; is_fence(kind) && j < i; j++)
-            edge(&p->edges, j, i);
-        edge(&p->edges, last, i);
-        if (kind == GW_STEP_COMMIT || kind == GW_STEP_MEET)
+        for (int j = last; is_fence(kind) && j < i; j++)
+            if (p->edges.nearest[j] == 0 || p->edges.nearest[j] >= i)
+                edge(&p->edges, j, i);
+        edge(&p->edges, gate, i);
+        if (is_fence(kind))
             last = i;
+        if (kind == GW_STEP_COMMIT || kind == GW_STEP_MEET)
+            gate = i;
     }
 }
 
 static gw_status places_open(struct places *p, const struct gw_step_list *list, int pieces,
                              int size)
 {
-    int count = list->slots_count + pieces + 1;
+    int count = list->slots_count + 2 * pieces + 1;
     p->list = list;
     p->slots = list->slots_count;
     p->pieces = pieces;
@@ -166,7 +180,8 @@ static gw_status places_open(struct places *p, const struct gw_step_list *list, 
     p->reader = malloc((size_t)count * sizeof *p->reader);
     p->next_reader = malloc((size_t)p->readers_capacity * sizeof *p->next_reader);
     p->reader_step = malloc((size_t)p->readers_capacity * sizeof *p->reader_step);
-    if (!p->writer || !p->reader || !p->next_reader || !p->reader_step)
+    p->edges.nearest = calloc((size_t)list->count + 1, sizeof *p->edges.nearest);
+    if (!p->writer || !p->reader || !p->next_reader || !p->reader_step || !p->edges.nearest)
         return GW_ENOMEM;
     for (int i = 0; i < count; i++)
         p->writer[i] = p->reader[i] = -1;
@@ -180,6 +195,7 @@ static void places_close(struct places *p)
     free(p->next_reader);
     free(p->reader_step);
     free(p->edges.pairs);
+    free(p->edges.nearest);
 }
 
 static void fill_followers(struct gw_graph *g, const struct edges *e, int steps)
@@ -198,26 +214,52 @@ static void fill_followers(struct gw_graph *g, const struct edges *e, int steps)
     g->start[0] = 0;
 }
 
+/* Which of the 2 * size + 1 chains of messages a step belongs to; -1: none. */
+static int chain_of(const struct gw_step *s, int size)
+{
+    if (s->kind == GW_STEP_NATIVE)
+        return 2 * size;
+    if (s->kind != GW_STEP_SEND && s->kind != GW_STEP_RECV)
+        return -1;
+    return 2 * s->peer + (s->kind == GW_STEP_SEND);
+}
+
 static gw_status chain_messages(struct gw_graph *g, const struct gw_step_list *list, int size)
 {
-    int *last = malloc(2 * (size_t)size * sizeof *last);
-    if (!last)
+    int chains = 2 * size + 1;
+    int *last = malloc((size_t)chains * sizeof *last);
+    g->lanes = malloc((size_t)chains * sizeof *g->lanes);
+    if (!last || !g->lanes) {
+        free(last);
         return GW_ENOMEM;
-    for (int i = 0; i < 2 * size; i++)
+    }
+    for (int i = 0; i < chains; i++)
         last[i] = -1;
     for (int i = 0; i < list->count; i++) {
-        const struct gw_step *s = &list->steps[i];
+        int chain = chain_of(&list->steps[i], size);
         g->next_send[i] = -1;
-        if (s->kind != GW_STEP_SEND && s->kind != GW_STEP_RECV)
+        if (chain < 0)
             continue;
-        int *before = &last[2 * s->peer + (s->kind == GW_STEP_SEND)];
-        if (*before >= 0) {
-            g->next_send[*before] = i;
+        if (last[chain] >= 0) {
+            g->next_send[last[chain]] = i;
             g->waits[i]++;
+        } else {
+            g->lanes[g->lanes_count++] = i;
         }
-        *before = i;
+        last[chain] = i;
     }
     free(last);
+    return GW_OK;
+}
+
+static gw_status find_roots(struct gw_graph *g, int steps)
+{
+    g->roots = malloc((size_t)(steps + 1) * sizeof *g->roots);
+    if (!g->roots)
+        return GW_ENOMEM;
+    for (int i = 0; i < steps; i++)
+        if (g->waits[i] == 0)
+            g->roots[g->roots_count++] = i;
     return GW_OK;
 }
 
@@ -244,6 +286,8 @@ gw_status gw_graph_build(struct gw_graph *out, const struct gw_step_list *list, 
     if (!status) {
         fill_followers(&g, &p.edges, list->count);
         status = chain_messages(&g, list, size);
+        if (!status)
+            status = find_roots(&g, list->count);
     }
     places_close(&p);
     if (status)
@@ -259,5 +303,7 @@ void gw_graph_free(struct gw_graph *graph)
     free(graph->start);
     free(graph->follower);
     free(graph->next_send);
+    free(graph->roots);
+    free(graph->lanes);
     *graph = (struct gw_graph){ 0 };
 }

@@ -12,6 +12,11 @@ struct gw_graph {
     int *follower;
     int *next_send; /* by step: the next SEND (or RECV) with the same peer: goes after this has been
                      * handed to the transport, -1: none */
+    int *roots;     /* the steps that wait for none, in list order */
+    int roots_count;
+    int *lanes; /* the first step of each chain of messages: one per peer and direction, and NATIVEs
+                 */
+    int lanes_count;
 };
 
 gw_status gw_graph_build(struct gw_graph *out, const struct gw_step_list *list, int pieces,

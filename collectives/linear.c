@@ -36,10 +36,9 @@ static void write_ends(struct gw_step_list *list, const struct gw_problem *p, in
     int end = gathers ? p->size * p->pieces : first + p->pieces;
     gw_steps_confirm(list, p->rank, p->size);
     for (int i = first; i < end; i++) {
-        gw_steps_add(list, GW_STEP_DECODE, i, results + i);
+        gw_steps_add(list, GW_STEP_DELIVER, i, results + i);
         if (p->divides)
-            gw_steps_add(list, GW_STEP_DIVIDE, i, -1);
-        gw_steps_add(list, GW_STEP_COPY, i, -1);
+            gw_steps_add(list, GW_STEP_AVERAGE, i, -1);
     }
 }
 

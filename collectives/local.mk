@@ -18,9 +18,11 @@ libcollectives_la_SOURCES = \
 	collectives/layout.c collectives/layout.h \
 	collectives/linear.c \
 	collectives/memory.c collectives/memory.h \
+	collectives/messages.c \
 	collectives/native.c \
 	collectives/native_times.c \
 	collectives/plan.c collectives/plan.h \
+	collectives/pool.c collectives/pool.h \
 	collectives/predict.c \
 	collectives/price.c collectives/price.h \
 	collectives/print.c \
@@ -33,6 +35,7 @@ libcollectives_la_SOURCES = \
 	collectives/ring.c \
 	collectives/scatter.c \
 	collectives/shared.c \
+	collectives/start.c \
 	collectives/state.c \
 	collectives/steps.c collectives/steps.h \
 	collectives/tree.c \

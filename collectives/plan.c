@@ -10,6 +10,8 @@
 
 #include "base/settings.h"
 
+enum { THREADS_MAX = 1024 };
+
 void gw_plan_owner_spec(const char *spec, bool one_sided, char *out, size_t capacity)
 {
     bool feedback = false;
@@ -93,6 +95,9 @@ static gw_status fill_tensors(struct gw_plan *plan, const struct gw_request *req
 static gw_status fill_options(struct gw_plan *plan, const gw_options *options,
                               struct gw_error *error)
 {
+    if (options->threads < 0 || options->threads > THREADS_MAX)
+        return gw_fail(error, GW_EINVAL, "options: threads %d, expected 0 to %d", options->threads,
+                       THREADS_MAX);
     if (options->timeout_s < 0 || options->root < 0 || options->root >= plan->comm->size ||
         (int)options->nonfinite < 0 || options->nonfinite > GW_NONFINITE_PASS)
         return gw_fail(error, GW_EINVAL,
@@ -109,6 +114,9 @@ static gw_status fill_options(struct gw_plan *plan, const gw_options *options,
     plan->one_sided_ef = options->one_sided_ef != 0;
     plan->timeout_ns =
         options->timeout_s > 0 ? (int64_t)(options->timeout_s * 1e9) : plan->comm->timeout_ns;
+    plan->threads = options->threads ? options->threads : (int)gw_setting_number(GW_SET_THREADS);
+    if (plan->threads == 0)
+        plan->threads = plan->comm->share_cores;
     return GW_OK;
 }
 
@@ -178,6 +186,7 @@ static gw_status create(gw_plan **out, gw_comm *comm, const struct gw_request *r
     }
     *plan = nothing;
     plan->runnable.progress = gw_plan_progress;
+    plan->job.step = gw_plan_pool_step;
     s = gw_settings_check(&comm->error);
     if (!s)
         s = prepare(plan, request, &comm->error);
@@ -251,14 +260,6 @@ void gw_plan_close(gw_plan *plan)
         free(plan->sum);
     gw_shared_close(plan->shared);
     free(plan->members);
-    free(plan->merge_from);
-    free(plan->merge_bytes);
-    free(plan->merge_at);
-    free(plan->side);
-    free(plan->in);
-    free(plan->out);
-    free(plan->ops);
-    free(plan->waits);
-    free(plan->status);
+    gw_plan_close_run(plan);
     free(plan);
 }

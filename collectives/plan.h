@@ -10,6 +10,7 @@
 #include "collectives/choice.h"
 #include "collectives/graph.h"
 #include "collectives/layout.h"
+#include "collectives/pool.h"
 #include "comm/comm.h"
 #include "comm/segment.h"
 #include "compress/codec.h"
@@ -29,8 +30,14 @@ enum gw_step_status { GW_STEP_WAITS, GW_STEP_UNDER_WAY, GW_STEP_DONE };
 
 enum gw_plan_state { GW_PLAN_IDLE, GW_PLAN_RUNNING, GW_PLAN_ENDED };
 
+struct gw_scratch { /* of a MERGE: a place per rank each */
+    const void **from;
+    size_t *bytes, *at;
+};
+
 struct gw_plan {
     struct gw_runnable runnable; /* first: the comm knows the plan by it */
+    struct gw_pool_job job;      /* and the pool by this */
     gw_comm *comm;
     gw_comm *native; /* of `native` plans: the transport orders its own collectives per comm */
     unsigned channel;
@@ -48,6 +55,7 @@ struct gw_plan {
     gw_nonfinite nonfinite;
     bool one_sided_ef;
     int64_t timeout_ns;
+    int threads; /* that compute at most, the executor's among them */
 
     /* what was made of it */
     const struct gw_algorithm_row *algorithm;
@@ -66,29 +74,43 @@ struct gw_plan {
     struct gw_shared *shared; /* holds `sum` then, behind this rank's copies; NULL: none */
     int copies;
     size_t copy_bytes;
-    int *members;            /* problem.members */
-    bool unshared;           /* shared memory could not be had */
-    const void **merge_from; /* scratch of a MERGE: size each */
-    size_t *merge_bytes, *merge_at;
+    int *members;  /* problem.members */
+    bool unshared; /* shared memory could not be had */
     size_t side_floats;
     float *side;
+    struct gw_pool *pool; /* NULL: there is too little to share */
 
-    /* the run */
+    /* The run. All of it but ops, lanes and in, out is guarded by the pool's lock, if there is a
+     * pool; only the executor, the one thread that moves this run forward, touches messages. */
     enum gw_plan_state state;
     const void **in;
     void **out;
     struct gw_op **ops; /* by step: under way */
+    int *lanes;         /* by chain of messages: its first step that is not done, -1: none */
     int *waits;         /* by step: how many it still waits for */
     uint8_t *status;    /* by step: enum gw_step_status */
-    int left, first_left;
+    int left;           /* steps that are not done */
+    int *own;           /* steps that are ready, for the executor alone; each comes once a run */
+    int own_first, own_end;
+    int *ready; /* steps of work that are ready: those on input from the front, first come */
+    int ready_first, ready_end;
+    int arrived; /* first served; those on what arrived from the back, last come first */
+    int *polled, polled_count;  /* under way */
+    struct gw_scratch *scratch; /* by thread at work: 0 is the executor's */
+    int *free_scratch;
+    int busy;      /* threads of the pool that are in a step of this plan */
     int native_at; /* NATIVE: segments handed to the transport so far */
     int64_t last_progress_ns;
     bool committed;
     struct gw_error failure; /* of this run; status GW_OK: none */
+    int failed_step;         /* what it failed in */
     uint8_t abort[GW_HEADER_BYTES + GW_ERROR_TEXT];
     size_t abort_bytes;
+    bool abort_out; /* it is on its way to another rank */
+    bool stops;     /* no thread takes a step any more */
 
     struct gw_stats stats;
+    double own_work_s; /* of the executor, in this run */
     int64_t started_ns;
     struct gw_error error; /* of public calls */
 
@@ -106,8 +128,14 @@ void *gw_plan_output(const struct gw_plan *plan, const struct gw_segment *segmen
 void *gw_plan_sum(const struct gw_plan *plan, const struct gw_piece *piece,
                   const struct gw_segment *segment);
 
-/* ---- work.c: what the steps that compute do. GW_OK or the failure, with words. ----------------*/
-gw_status gw_plan_work(struct gw_plan *plan, const struct gw_step *step, struct gw_error *error);
+/* ---- work.c: what the steps that compute do. GW_OK or the failure, with words. Steps on different
+ * pieces may run at the same time, each with a scratch of its own. ------------------------------*/
+gw_status gw_plan_work(struct gw_plan *plan, const struct gw_step *step, struct gw_scratch *scratch,
+                       struct gw_error *error);
+/* Begin a POLLED step, also in a run that has failed: others may wait for it. */
+gw_status gw_plan_begin(struct gw_plan *plan, const struct gw_step *step, struct gw_error *error);
+/* Has what a POLLED step waits for come? GW_PENDING, GW_OK, or the failure. Called very often. */
+gw_status gw_plan_poll(struct gw_plan *plan, const struct gw_step *step, struct gw_error *error);
 /* A message has come into a slot: is it what it should be? */
 gw_status gw_plan_accept(struct gw_plan *plan, const struct gw_step *step, size_t bytes,
                          struct gw_error *error);
@@ -163,8 +191,53 @@ gw_status gw_plan_create(gw_plan **out, gw_comm *comm, const struct gw_request *
 /* A request for one tensor of `count` elements; `tensor` is filled in. */
 gw_status gw_plan_create_one(gw_plan **out, gw_comm *comm, struct gw_request request, size_t count);
 
-/* ---- execute.c --------------------------------------------------------------------------------*/
-void gw_plan_progress(struct gw_runnable *self);
+/* ---- execute.c: moves runs forward ------------------------------------------------------------*/
+
+/* The lock of what the plan shares with the pool's threads. */
+static inline void gw_plan_lock(struct gw_plan *plan)
+{
+    if (plan->pool)
+        gw_pool_lock(plan->pool);
+}
+
+static inline void gw_plan_unlock(struct gw_plan *plan)
+{
+    if (plan->pool)
+        gw_pool_unlock(plan->pool);
+}
+
+/* Memory of runs, and the threads. */
+gw_status gw_plan_open_run(struct gw_plan *plan, struct gw_error *error);
+void gw_plan_close_run(struct gw_plan *plan);
+
+/* Everything as it is before the first step. */
+void gw_plan_reset_run(struct gw_plan *plan);
+bool gw_plan_progress(struct gw_runnable *self);
+
+/* Steps of the pool's threads. */
+bool gw_plan_pool_step(struct gw_pool_job *self);
+
+/* The following are called with the lock held. Step i was done; what it waited for, one of several,
+ * has happened (-1: no step); it failed. */
+void gw_plan_finish(struct gw_plan *plan, int i);
+void gw_plan_release(struct gw_plan *plan, int i);
+void gw_plan_fail(struct gw_plan *plan, int i, const struct gw_error *error);
+/* A failure that a test put into the step. */
+gw_status gw_plan_injected(struct gw_plan *plan, const struct gw_step *step,
+                           struct gw_error *error);
+/* Add to the time of encoding or decoding; `own`: of the executor. */
+void gw_plan_account(struct gw_plan *plan, const struct gw_step *step, int64_t ns, bool own);
+
+/* The run cannot be completed: nothing more comes over this comm. */
+void gw_plan_end_broken(struct gw_plan *plan, gw_status status, const char *words);
+/* All steps are done, or never will be. */
+void gw_plan_end_run(struct gw_plan *plan);
+
+/* ---- messages.c: steps that the transport does. With the lock held. ---------------------------*/
+void gw_plan_start_message(struct gw_plan *plan, int i);
+bool gw_plan_poll_messages(struct gw_plan *plan);
+
+/* ---- start.c ----------------------------------------------------------------------------------*/
 void gw_plan_give_up(struct gw_plan *plan);
 
 #endif

@@ -185,6 +185,7 @@ static double step_s(const struct play *play, const struct gw_step *step)
     case GW_STEP_COMBINE:
         return (sharers(play) - 1) * floats_at(play, GW_WORK_SUM, step);
     case GW_STEP_DIVIDE:
+    case GW_STEP_AVERAGE:
         return work_at(play, GW_WORK_DIVIDE);
     case GW_STEP_SEND:
         return link_to(play, step->peer)->message_s;

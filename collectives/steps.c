@@ -5,12 +5,20 @@
 
 #include <stdlib.h>
 
-#define GW_STEP_NAME(name, sentence) [GW_STEP_##name] = #name,
+#define GW_STEP_NAME(name, class, sentence) [GW_STEP_##name] = #name,
 static const char *const names[] = { GW_STEP_KINDS(GW_STEP_NAME) };
+
+#define GW_STEP_CLASS(name, class, sentence) [GW_STEP_##name] = GW_CLASS_##class,
+static const uint8_t classes[] = { GW_STEP_KINDS(GW_STEP_CLASS) };
 
 const char *gw_step_name(enum gw_step_kind kind)
 {
     return names[kind];
+}
+
+enum gw_step_class gw_step_class(enum gw_step_kind kind)
+{
+    return (enum gw_step_class)classes[kind];
 }
 
 void gw_steps_free(struct gw_step_list *list)

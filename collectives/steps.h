@@ -15,33 +15,51 @@
 
 #include "base/error.h"
 
-/* X(name, what it does) */
-#define GW_STEP_KINDS(X)                                                                           \
-    X(PREPARE, "look at the whole input")                                                          \
-    X(PROPOSE, "write side information into slot")                                                 \
-    X(ADOPT, "take the maximum of the side information in slots")                                  \
-    X(ENCODE, "input piece to slot")                                                               \
-    X(REENCODE, "SUM piece to slot")                                                               \
-    X(MERGE, "slots to slot, without decoding")                                                    \
-    X(LOAD, "input piece to SUM piece")                                                            \
-    X(DECODE, "slot to SUM piece")                                                                 \
-    X(ADD, "slot added to SUM piece")                                                              \
-    X(DIVIDE, "SUM piece divided by the number of ranks")                                          \
-    X(NATIVE, "input piece to SUM piece by the transport's allreduce")                             \
-    X(SHARE, "input piece to this rank's copy in shared memory")                                   \
-    X(MEET, "tell the ranks of the node how it went, and hear from all of them")                   \
-    X(REDUCE, "the copies of a piece, added up, to SUM piece")                                     \
-    X(COMBINE, "the copies of a piece, added up, to output piece")                                 \
-    X(FETCH, "a rank's copy of a piece to output piece")                                           \
-    X(TAKE, "a rank's SUM piece to output piece")                                                  \
-    X(SEND, "slot to peer")                                                                        \
-    X(RECV, "peer to slot")                                                                        \
-    X(SIGN, "all went well so far: say so in slot")                                                \
-    X(COMMIT, "all went well everywhere: from here on nothing fails")                              \
-    X(DELIVER, "slot to output piece")                                                             \
-    X(COPY, "SUM piece to output piece")
+/* How the executor treats a kind of step:
+ *
+ *   MESSAGE  handed to the transport, then tested
+ *   POLLED   begun (gw_plan_begin), then looked at very often (gw_plan_poll) until it is done
+ *   UNIT     for a whole tensor, or for all steps so far: by the executor's own thread
+ *   INPUT    works on a piece of input: in list order, so that the first message leaves early
+ *   ARRIVED  works on what has just come or been made: at once, while it is in cache
+ *
+ * INPUT and ARRIVED may be done by any thread of the pool, many at a time. */
+enum gw_step_class {
+    GW_CLASS_MESSAGE,
+    GW_CLASS_POLLED,
+    GW_CLASS_UNIT,
+    GW_CLASS_INPUT,
+    GW_CLASS_ARRIVED
+};
 
-#define GW_STEP_ENUM(name, sentence) GW_STEP_##name,
+/* X(name, class, what it does) */
+#define GW_STEP_KINDS(X)                                                                           \
+    X(PREPARE, UNIT, "look at the whole input")                                                    \
+    X(PROPOSE, UNIT, "write side information into slot")                                           \
+    X(ADOPT, UNIT, "take the maximum of the side information in slots")                            \
+    X(ENCODE, INPUT, "input piece to slot")                                                        \
+    X(REENCODE, ARRIVED, "SUM piece to slot")                                                      \
+    X(MERGE, ARRIVED, "slots to slot, without decoding")                                           \
+    X(LOAD, INPUT, "input piece to SUM piece")                                                     \
+    X(DECODE, ARRIVED, "slot to SUM piece")                                                        \
+    X(ADD, ARRIVED, "slot added to SUM piece")                                                     \
+    X(DIVIDE, ARRIVED, "SUM piece divided by the number of ranks")                                 \
+    X(NATIVE, MESSAGE, "input piece to SUM piece by the transport's allreduce")                    \
+    X(SHARE, INPUT, "input piece to this rank's copy in shared memory")                            \
+    X(MEET, POLLED, "tell the ranks of the node how it went, and hear from all of them")           \
+    X(REDUCE, ARRIVED, "the copies of a piece, added up, to SUM piece")                            \
+    X(COMBINE, INPUT, "the copies of a piece, added up, to output piece")                          \
+    X(FETCH, INPUT, "a rank's copy of a piece to output piece")                                    \
+    X(TAKE, INPUT, "a rank's SUM piece to output piece")                                           \
+    X(SEND, MESSAGE, "slot to peer")                                                               \
+    X(RECV, MESSAGE, "peer to slot")                                                               \
+    X(SIGN, UNIT, "all went well so far: say so in slot")                                          \
+    X(COMMIT, UNIT, "all went well everywhere: from here on nothing fails")                        \
+    X(DELIVER, INPUT, "slot to output piece")                                                      \
+    X(AVERAGE, ARRIVED, "output piece divided by the number of ranks")                             \
+    X(COPY, ARRIVED, "SUM piece to output piece")
+
+#define GW_STEP_ENUM(name, class, sentence) GW_STEP_##name,
 enum gw_step_kind { GW_STEP_KINDS(GW_STEP_ENUM) GW_STEP_KIND_COUNT };
 #undef GW_STEP_ENUM
 
@@ -71,6 +89,7 @@ struct gw_step_list {
 };
 
 const char *gw_step_name(enum gw_step_kind kind);
+enum gw_step_class gw_step_class(enum gw_step_kind kind);
 
 void gw_steps_free(struct gw_step_list *list);
 

@@ -114,7 +114,6 @@ static gw_status encode(struct gw_plan *plan, const struct gw_step *step, struct
         length += written;
     }
     slot->length = length;
-    plan->stats.encoded_bytes += (double)(piece->count * gw_type_bytes(plan->type));
     return GW_OK;
 }
 
@@ -145,43 +144,43 @@ static gw_status decode(struct gw_plan *plan, const struct gw_step *step, struct
             gw_payload_decode(codec, first, segment->count, payload, bytes, to);
         at += bytes;
     }
-    plan->stats.decoded_bytes += (double)(piece->count * gw_type_bytes(plan->type));
     return GW_OK;
 }
 
 static gw_status merge_segment(struct gw_plan *plan, const struct gw_step *step,
                                const struct gw_segment *segment, struct gw_plan_slot *slot,
-                               struct gw_error *error)
+                               struct gw_scratch *scratch, struct gw_error *error)
 {
     int n = plan->problem.size;
     for (int r = 0; r < n; r++) {
         const struct gw_plan_slot *from = &plan->slots[step->from + r];
-        const uint8_t *payload = plan->arena + from->offset + plan->merge_at[r];
-        gw_status s = gw_payload_size(payload, from->length - plan->merge_at[r],
-                                      &plan->merge_bytes[r], error);
+        const uint8_t *payload = plan->arena + from->offset + scratch->at[r];
+        gw_status s =
+            gw_payload_size(payload, from->length - scratch->at[r], &scratch->bytes[r], error);
         if (s)
             return s;
-        plan->merge_from[r] = payload;
-        plan->merge_at[r] += plan->merge_bytes[r];
+        scratch->from[r] = payload;
+        scratch->at[r] += scratch->bytes[r];
     }
     size_t written;
-    gw_status s = gw_payload_merge(
-        plan->tensors[segment->tensor].codec, gw_plan_unit_first(plan, segment), segment->count,
-        plan->merge_from, plan->merge_bytes, n, plan->arena + slot->offset + slot->length,
-        slot->capacity - slot->length, &written, error);
+    gw_status s = gw_payload_merge(plan->tensors[segment->tensor].codec,
+                                   gw_plan_unit_first(plan, segment), segment->count, scratch->from,
+                                   scratch->bytes, n, plan->arena + slot->offset + slot->length,
+                                   slot->capacity - slot->length, &written, error);
     if (!s)
         slot->length += written;
     return s;
 }
 
-static gw_status merge(struct gw_plan *plan, const struct gw_step *step, struct gw_error *error)
+static gw_status merge(struct gw_plan *plan, const struct gw_step *step, struct gw_scratch *scratch,
+                       struct gw_error *error)
 {
     const struct gw_piece *piece = &plan->layout.pieces[step->piece];
     struct gw_plan_slot *slot = &plan->slots[step->slot];
     slot->length = 0;
-    memset(plan->merge_at, 0, (size_t)plan->problem.size * sizeof *plan->merge_at);
+    memset(scratch->at, 0, (size_t)plan->problem.size * sizeof *scratch->at);
     for (int i = piece->segment; i < piece->segment + piece->segments; i++) {
-        gw_status s = merge_segment(plan, step, &plan->layout.segments[i], slot, error);
+        gw_status s = merge_segment(plan, step, &plan->layout.segments[i], slot, scratch, error);
         if (s)
             return s;
     }
@@ -212,10 +211,12 @@ static gw_status move(struct gw_plan *plan, const struct gw_step *step, struct g
 static gw_status divide(struct gw_plan *plan, const struct gw_step *step)
 {
     const struct gw_piece *piece = &plan->layout.pieces[step->piece];
-    if (piece->count > 0)
-        gw_elements_divide(plan->type,
-                           plan->sum + (piece->first - plan->sum_first) * gw_type_bytes(plan->type),
-                           piece->count, plan->problem.size);
+    for (int i = piece->segment; i < piece->segment + piece->segments; i++) {
+        const struct gw_segment *segment = &plan->layout.segments[i];
+        void *at = step->kind == GW_STEP_AVERAGE ? gw_plan_output(plan, segment)
+                                                 : gw_plan_sum(plan, piece, segment);
+        gw_elements_divide(plan->type, at, segment->count, plan->problem.size);
+    }
     return GW_OK;
 }
 
@@ -238,7 +239,8 @@ static gw_status sign(struct gw_plan *plan, struct gw_plan_slot *slot)
     return GW_OK;
 }
 
-gw_status gw_plan_work(struct gw_plan *plan, const struct gw_step *step, struct gw_error *error)
+gw_status gw_plan_work(struct gw_plan *plan, const struct gw_step *step, struct gw_scratch *scratch,
+                       struct gw_error *error)
 {
     switch (step->kind) {
     case GW_STEP_PREPARE:
@@ -251,7 +253,7 @@ gw_status gw_plan_work(struct gw_plan *plan, const struct gw_step *step, struct 
     case GW_STEP_REENCODE:
         return encode(plan, step, error);
     case GW_STEP_MERGE:
-        return merge(plan, step, error);
+        return merge(plan, step, scratch, error);
     case GW_STEP_DECODE:
     case GW_STEP_ADD:
     case GW_STEP_DELIVER:
@@ -260,6 +262,7 @@ gw_status gw_plan_work(struct gw_plan *plan, const struct gw_step *step, struct 
     case GW_STEP_COPY:
         return move(plan, step, error);
     case GW_STEP_DIVIDE:
+    case GW_STEP_AVERAGE:
         return divide(plan, step);
     case GW_STEP_SIGN:
         return sign(plan, &plan->slots[step->slot]);
@@ -273,6 +276,27 @@ gw_status gw_plan_work(struct gw_plan *plan, const struct gw_step *step, struct 
         return gw_memory_work(plan, step, error);
     default:
         return gw_fail(error, GW_ESTATE, "%s is not a step of work", gw_step_name(step->kind));
+    }
+}
+
+gw_status gw_plan_begin(struct gw_plan *plan, const struct gw_step *step, struct gw_error *error)
+{
+    switch (step->kind) {
+    case GW_STEP_MEET:
+        gw_memory_raise(plan);
+        return GW_OK;
+    default:
+        return gw_fail(error, GW_ESTATE, "%s is not a step to poll", gw_step_name(step->kind));
+    }
+}
+
+gw_status gw_plan_poll(struct gw_plan *plan, const struct gw_step *step, struct gw_error *error)
+{
+    switch (step->kind) {
+    case GW_STEP_MEET:
+        return gw_memory_look(plan, error);
+    default:
+        return GW_OK;
     }
 }
 

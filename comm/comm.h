@@ -75,7 +75,7 @@ struct gw_link {
 #define GW_MESSAGE_S 1e-6
 
 struct gw_runnable { /* something that makes progress whenever the comm's thread waits: a plan */
-    void (*progress)(struct gw_runnable *self);
+    bool (*progress)(struct gw_runnable *self); /* true: something moved */
     struct gw_runnable *next;
 };
 
@@ -101,12 +101,14 @@ struct gw_comm {
                      * where nodes are containers of one machine */
     int island;     /* on which of the machine's simulated nodes this rank is, if `simulated` */
     bool simulated;
-    bool shares;       /* ranks of one node may meet in shared memory, past the wire */
-    bool crowded;      /* they outnumber the cores: waiting gives the core away */
+    bool shares;                  /* ranks of one node may meet in shared memory, past the wire */
+    int share_first, share_cores; /* of node_cores: those that are this rank's, at least one */
+    bool crowded;                 /* they outnumber the cores: waiting gives the core away */
     int polled;        /* waits under way of which the transport knows nothing: no long pauses */
     unsigned idle;     /* pauses in a row with such waits */
     size_t kept_count; /* buffers a broken transport may still touch */
     struct gw_control *control;
+    struct gw_pool *pool; /* the rooms above: what this comm's plans share; NULL: nothing */
 };
 
 /* ---- calls for the rooms above. All check comm->broken and set it when they fail so.
@@ -125,8 +127,8 @@ void gw_comm_pause(gw_comm *comm, int64_t until_ns);
 /* Take over a malloced buffer that a cancelled op may still touch: it is never freed. */
 void gw_comm_keep(gw_comm *comm, void *buffer);
 
-/* Let every plan under way on this comm progress once. */
-void gw_comm_progress(gw_comm *comm);
+/* Let every plan under way on this comm progress once; true if one did. */
+bool gw_comm_progress(gw_comm *comm);
 void gw_comm_add_runnable(gw_comm *comm, struct gw_runnable *runnable);
 void gw_comm_remove_runnable(gw_comm *comm, struct gw_runnable *runnable);
 
@@ -153,6 +155,16 @@ gw_status gw_control_broadcast_text(gw_comm *comm, const char *mine, char **text
  */
 size_t gw_probe_bytes(const gw_comm *comm);
 gw_status gw_comm_probe(gw_comm *comm, void *room, bool *lost, struct gw_error *error);
+
+/* ---- cores.c: threads on this rank's share of the node's cores
+ * --------------------------------------------------------------------------------*/
+
+struct gw_cores;
+
+/* NULL: there is nothing to keep to, or it cannot be said. */
+struct gw_cores *gw_cores_open(const gw_comm *comm);
+void gw_cores_close(struct gw_cores *cores);      /* NULL is fine */
+void gw_cores_bind(const struct gw_cores *cores); /* the calling thread */
 
 /* ---- transports.c, open.c, topology.c
  * ----------------------------------------------------------*/

@@ -11,7 +11,9 @@
 
 #include "comm/comm.h"
 
-enum { ROUND_BYTES = 1024, PROGRESS_NS = 20000000 };
+/* How often plans under way are looked at while this waits; those that threads work on make no
+ * sound when they get further. */
+enum { ROUND_BYTES = 1024, PROGRESS_NS = 20000000, BUSY_NS = 100000 };
 
 struct gw_control {
     uint8_t *mine, *theirs; /* ROUND_BYTES, size * ROUND_BYTES */
@@ -128,8 +130,9 @@ static gw_status finish_round(gw_comm *comm, const char *call, struct gw_error *
             s = GW_ETIMEOUT;
             break;
         }
-        gw_comm_progress(comm);
-        gw_comm_pause(comm, now + PROGRESS_NS < deadline ? now + PROGRESS_NS : deadline);
+        (void)gw_comm_progress(comm);
+        int64_t until = now + (comm->runnables && comm->pool ? BUSY_NS : PROGRESS_NS);
+        gw_comm_pause(comm, until < deadline ? until : deadline);
     }
     return s ? fail_round(comm, s, call, error) : GW_OK;
 }

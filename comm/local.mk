@@ -5,6 +5,7 @@ libcomm_la_CPPFLAGS = $(AM_CPPFLAGS) $(HWLOC_CFLAGS) $(MPI_CFLAGS)
 libcomm_la_SOURCES = \
 	comm/comm.h \
 	comm/control.c \
+	comm/cores.c comm/cores.h \
 	comm/env.c \
 	comm/links.c comm/links.h \
 	comm/local.c comm/local.h \

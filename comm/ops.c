@@ -96,13 +96,15 @@ void gw_comm_keep(gw_comm *comm, void *buffer)
         comm->kept_count++;
 }
 
-void gw_comm_progress(gw_comm *comm)
+bool gw_comm_progress(gw_comm *comm)
 {
     struct gw_runnable *next;
+    bool moved = false;
     for (struct gw_runnable *r = comm->runnables; r; r = next) {
         next = r->next; /* it may take itself off the list */
-        r->progress(r);
+        moved |= r->progress(r);
     }
+    return moved;
 }
 
 void gw_comm_add_runnable(gw_comm *comm, struct gw_runnable *runnable)

@@ -2,13 +2,12 @@
 /* SPDX-FileCopyrightText: 2026 the gradwire authors */
 /* Which ranks share a node, and how many cores each may use there: each rank looks at its own
  * place with hwloc and tells the others. */
-#include <hwloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/random.h"
-#include "comm/comm.h"
+#include "comm/cores.h"
 
 struct place {
     uint64_t node;     /* the same on ranks that share memory */
@@ -59,7 +58,7 @@ static void count_cores(hwloc_topology_t topology, hwloc_const_bitmap_t bound, s
     place->cores_id = gw_hash_text(text);
 }
 
-static gw_status load_topology(hwloc_topology_t *topology)
+gw_status gw_topology_load(hwloc_topology_t *topology)
 {
     if (hwloc_topology_init(topology))
         return GW_ENOMEM;
@@ -83,7 +82,7 @@ static void look_around(struct place *place, gw_comm *comm)
     place->node = place->cores_id = node_id();
     place->cores = online > 0 ? (uint32_t)online : 1;
     hwloc_topology_t topology;
-    if (load_topology(&topology))
+    if (gw_topology_load(&topology))
         return;
     comm->numa_nodes = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_NUMANODE);
     hwloc_bitmap_t bound = hwloc_bitmap_alloc();
@@ -109,9 +108,11 @@ static int number_nodes(gw_comm *comm, const struct place *places)
 static void look_at_node(gw_comm *comm, const struct place *places)
 {
     const struct place *mine = &places[comm->rank];
+    int before = 0; /* ranks with the same cores, below this one */
     comm->node_cores = (int)mine->cores;
     for (int r = 0; r < comm->size; r++) {
         comm->core_ranks += places[r].cores_id == mine->cores_id;
+        before += places[r].cores_id == mine->cores_id && r < comm->rank;
         if (comm->nodes[r] != comm->nodes[comm->rank])
             continue;
         comm->node_ranks++;
@@ -119,6 +120,8 @@ static void look_at_node(gw_comm *comm, const struct place *places)
     }
     comm->crowded = comm->core_ranks > comm->node_cores;
     comm->crowding = comm->crowded ? (double)comm->core_ranks / comm->node_cores : 1;
+    comm->share_cores = (int)gw_max_size((size_t)(comm->node_cores / comm->core_ranks), 1);
+    comm->share_first = before % (comm->node_cores / comm->share_cores) * comm->share_cores;
 }
 
 /* What wires usually are, until they are probed. */

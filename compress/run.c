@@ -63,11 +63,14 @@ static gw_status check_finite(struct gw_codec *c, const void **x, struct gw_erro
     return clean_copy(c, x, error);
 }
 
+/* Threads that merge pieces call this while others encode: what stands already is not written. */
 void gw_codec_begin_run(struct gw_codec *c)
 {
     struct gw_random_key key =
         gw_random_key(c->site.seed, c->site.tensor_key, c->run, c->site.rank, c->site.stage);
     for (struct gw_codec *l = c; l; l = l->inner) {
+        if (l->run == c->run && l->key.first == key.first && l->key.second == key.second)
+            continue;
         l->run = c->run;
         l->key = key;
     }

@@ -142,6 +142,12 @@ tests_mpi_reducer_SOURCES = tests/mpi_reducer.c
 tests_mpi_reducer_LDADD = libreducerbodies.la libranks.la $(rooms_LIBS)
 endif
 
+check_PROGRAMS += tests/test_threads
+tests_test_threads_SOURCES = tests/test_threads.c
+tests_test_threads_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_threads_LDADD = libranks.la $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_threads
+
 check_PROGRAMS += tests/test_oom
 tests_test_oom_SOURCES = tests/test_oom.c
 tests_test_oom_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)

@@ -373,9 +373,10 @@ struct counter {
     int calls;
 };
 
-static void count_progress(struct gw_runnable *self)
+static bool count_progress(struct gw_runnable *self)
 {
     ((struct counter *)self)->calls++;
+    return false;
 }
 
 /* Nobody leaves a barrier before all have come: rank 0 comes late. Meanwhile plans progress. */

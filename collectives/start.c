@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* SPDX-FileCopyrightText: 2026 the gradwire authors */
+/* Runs, as the caller sees them: start, test, wait, and the limit of every wait. */
+#include "collectives/memory.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { BUSY_PAUSE_NS = 20000 }; /* messages may come while threads of the pool compute */
+
+/* ---- deadlines ------------------------------------------------------------------------------- */
+
+static bool awaits(const struct gw_plan *plan, int i)
+{
+    enum gw_step_kind kind = plan->list.steps[i].kind;
+    return plan->status[i] == GW_STEP_UNDER_WAY && kind == GW_STEP_RECV;
+}
+
+static int earliest_phase(const struct gw_plan *plan)
+{
+    int phase = INT32_MAX;
+    for (int i = 0; i < plan->list.count; i++)
+        if (awaits(plan, i) && plan->list.steps[i].phase < phase)
+            phase = plan->list.steps[i].phase;
+    return phase;
+}
+
+/* "2, 5": those that this rank waits for; peers of later phases may be held up themselves. */
+static void name_silent(const struct gw_plan *plan, char *out, size_t capacity)
+{
+    int phase = earliest_phase(plan);
+    *out = '\0';
+    for (int r = 0; r < plan->problem.size; r++) {
+        for (int i = 0; i < plan->list.count; i++) {
+            const struct gw_step *step = &plan->list.steps[i];
+            bool silent = plan->status[i] == GW_STEP_UNDER_WAY && step->kind == GW_STEP_MEET &&
+                          gw_memory_waits_for(plan, r);
+            silent |= plan->status[i] == GW_STEP_UNDER_WAY && step->peer == r &&
+                      (phase == INT32_MAX || (awaits(plan, i) && step->phase == phase));
+            if (!silent)
+                continue;
+            size_t used = strlen(out);
+            snprintf(out + used, capacity - used, "%s%d", used ? ", " : "", r);
+            break;
+        }
+    }
+}
+
+/* Threads that compute are no silence. */
+static void check_deadline(struct gw_plan *plan, int64_t since)
+{
+    int64_t now = gw_now_ns();
+    if (since < plan->last_progress_ns)
+        since = plan->last_progress_ns;
+    if (plan->state != GW_PLAN_RUNNING || now - since < plan->timeout_ns)
+        return;
+    gw_plan_lock(plan);
+    if (plan->busy == 0) {
+        char ranks[GW_ERROR_TEXT / 2], words[GW_ERROR_TEXT];
+        name_silent(plan, ranks, sizeof ranks);
+        snprintf(words, sizeof words, "no answer from rank %s for %.3g s", *ranks ? ranks : "(any)",
+                 (double)plan->timeout_ns * 1e-9);
+        gw_plan_end_broken(plan, GW_ETIMEOUT, words);
+        gw_plan_end_run(plan);
+    }
+    gw_plan_unlock(plan);
+}
+
+/* ---- public ---------------------------------------------------------------------------------- */
+
+static gw_status result(struct gw_plan *plan)
+{
+    plan->state = GW_PLAN_IDLE;
+    if (plan->failure.status)
+        return gw_fail(&plan->error, plan->failure.status, "%s", plan->failure.text);
+    return GW_OK;
+}
+
+static gw_status take_buffers(gw_plan *plan, const void *const *in, void *const *out)
+{
+    bool reads = plan->collective != GW_BROADCAST || plan->problem.rank == plan->root;
+    for (int t = 0; t < plan->tensors_count; t++) {
+        if (plan->tensors[t].count > 0 && ((reads && !in[t]) || !out[t]))
+            return gw_fail(&plan->error, GW_EINVAL, "gw_start: buffer of tensor '%s' is NULL",
+                           plan->tensors[t].name);
+        plan->in[t] = in[t];
+        plan->out[t] = out[t];
+    }
+    return GW_OK;
+}
+
+gw_status gw_start_list(gw_plan *plan, const void *const *in, void *const *out)
+{
+    if (!plan || !in || !out)
+        return plan ? gw_fail(&plan->error, GW_EINVAL, "gw_start: a buffer is NULL") : GW_EINVAL;
+    gw_error_clear(&plan->error);
+    if (plan->state != GW_PLAN_IDLE)
+        return gw_fail(&plan->error, GW_ESTATE, "a run is under way: gw_wait first");
+    gw_status s = gw_comm_check(plan->comm, &plan->error);
+    if (!s)
+        s = take_buffers(plan, in, out);
+    if (s)
+        return s;
+    plan->started_ns = plan->last_progress_ns = gw_now_ns();
+    gw_plan_lock(plan);
+    gw_plan_reset_run(plan);
+    gw_plan_unlock(plan);
+    plan->state = GW_PLAN_RUNNING;
+    gw_comm_add_runnable(plan->comm, &plan->runnable);
+    gw_plan_progress(&plan->runnable);
+    return GW_OK;
+}
+
+gw_status gw_start(gw_plan *plan, const void *in, void *out)
+{
+    if (plan && plan->tensors_count != 1)
+        return gw_fail(&plan->error, GW_EINVAL, "gw_start is for one tensor, this plan has %d",
+                       plan->tensors_count);
+    return gw_start_list(plan, &in, &out);
+}
+
+gw_status gw_test(gw_plan *plan)
+{
+    if (!plan)
+        return GW_EINVAL;
+    if (plan->state == GW_PLAN_IDLE)
+        return gw_fail(&plan->error, GW_ESTATE, "no run is under way: gw_start first");
+    if (plan->state == GW_PLAN_RUNNING && !gw_comm_progress(plan->comm))
+        check_deadline(plan, plan->last_progress_ns);
+    return plan->state == GW_PLAN_RUNNING ? GW_PENDING : result(plan);
+}
+
+gw_status gw_wait(gw_plan *plan)
+{
+    if (!plan)
+        return GW_EINVAL;
+    if (plan->state == GW_PLAN_IDLE)
+        return gw_fail(&plan->error, GW_ESTATE, "no run is under way: gw_start first");
+    int64_t entered = plan->state == GW_PLAN_RUNNING ? gw_now_ns() : 0;
+    while (plan->state == GW_PLAN_RUNNING) {
+        struct gw_pool *pool = plan->comm->pool;
+        uint64_t steps = gw_pool_steps(pool);
+        if (gw_comm_progress(plan->comm))
+            continue;
+        check_deadline(plan, entered);
+        if (plan->state == GW_PLAN_RUNNING &&
+            !gw_pool_rest(pool, steps, gw_now_ns() + BUSY_PAUSE_NS))
+            gw_comm_pause(plan->comm, gw_now_ns() + plan->timeout_ns);
+    }
+    return result(plan);
+}
+
+void gw_plan_give_up(struct gw_plan *plan)
+{
+    if (plan->state != GW_PLAN_RUNNING)
+        return;
+    gw_plan_lock(plan);
+    gw_plan_end_broken(plan, GW_EBROKEN, "a plan was closed during its run");
+    gw_plan_end_run(plan);
+    gw_plan_unlock(plan);
+}
