@@ -80,6 +80,24 @@ resumes() {
     echo "$codec: resumed, the same bits"
 }
 
+# Who moves bytes, and how many threads compute, changes no bit; a run goes on with other buckets.
+# shellcheck disable=SC2086
+overlaps() {
+    set -- $small --codec ef+qsgd:bits=4 --bucket 4096
+    train 0 2 "$@"
+    digest=$(value digest)
+    train 0 2 "$@" --progress thread --threads 2
+    [ "$(value digest)" = "$digest" ] ||
+        fail "with a thread: digest $(value digest), without: $digest"
+    rm -f "$dir"/checkpoint.*
+    train killed 2 "$@" --checkpoint "$dir/checkpoint" --checkpoint-every 10 --die-at 36
+    train 0 2 "$@" --checkpoint "$dir/checkpoint" --resume --bucket 65536 --verify
+    [ "$(value resumed)" = true ] || fail "the run began anew"
+    holds heldout_loss '<' 3.1
+    echo "other buckets: held-out loss $(value heldout_loss)"
+    train 1 2 "$@" --progress nobody
+}
+
 # shellcheck disable=SC2086
 outvotes() {
     for inverted in 3 4; do
@@ -138,6 +156,7 @@ refuses() {
 learns
 resumes ef+qsgd:bits=4
 resumes ef+sign --momentum 0.5 --lr 1
+overlaps
 outvotes
 classifies
 refuses

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* SPDX-FileCopyrightText: 2026 the gradwire authors */
 /*
- * Everything that the trainer asks of gradwire: one plan on the list of the gradient's tensors, run
- * every step, and a few small exact collectives beside it.
+ * Everything that the trainer asks of gradwire: a reducer of the gradient's tensors, a step of it
+ * for every step of training, and a few small exact collectives beside it.
  */
 #include "trainer.h"
 
@@ -19,38 +19,67 @@ int exchange_open(tr_trainer *trainer)
     const tr_options *options = trainer->options;
     const tr_model *model = &trainer->model;
     gw_tensor tensors[MODEL_TENSORS_MAX];
-    for (size_t i = 0; i < model->tensors_count; i++) {
+    for (size_t i = 0; i < model->tensors_count; i++)
         tensors[i] = (gw_tensor){ model->tensors[i].name, model->tensors[i].count };
-        trainer->pointers[i] = trainer->gradient + model->tensors[i].first;
-    }
-    gw_options plan = { .codec = options->codec,
-                        .algorithm = options->algorithm,
-                        .rules = options->rules,
-                        .rules_count = options->rules_count,
-                        .seed = options->seed };
+    gw_options reducer = { .codec = options->codec,
+                           .algorithm = options->algorithm,
+                           .rules = options->rules,
+                           .rules_count = options->rules_count,
+                           .seed = options->seed,
+                           .bucket_bytes = options->bucket_bytes,
+                           .progress = options->driver,
+                           .threads = (int)options->threads,
+                           .gate = options->gate };
     /* A majority is a direction, and the rate its length: it is not divided by the ranks. */
     gw_operation operation = options->vote ? GW_SUM : GW_MEAN;
-    gw_status status = gw_plan_allreduce_list(&trainer->plan, trainer->comm, tensors,
-                                              model->tensors_count, GW_F32, operation, &plan);
+    gw_status status = gw_reducer_open(&trainer->reducer, trainer->comm, tensors,
+                                       model->tensors_count, GW_F32, operation, &reducer);
     if (status != GW_OK)
-        return report_status(status, "making the plan", gw_comm_error(trainer->comm));
+        return report_status(status, "making the reducer", gw_comm_error(trainer->comm));
     return EXIT_GOOD;
+}
+
+void exchange_ready(void *context, size_t tensor)
+{
+    tr_trainer *trainer = context;
+    const model_tensor *place = &trainer->model.tensors[tensor];
+    float *at = trainer->gradient + place->first;
+    if ((uint64_t)(trainer->ranks - trainer->rank) <= trainer->options->invert_ranks)
+        for (size_t i = 0; i < place->count; i++)
+            at[i] = -at[i];
+    gw_status status = gw_reducer_ready(trainer->reducer, tensor, at, at);
+    if (status != GW_OK)
+        trainer->marking =
+            report_status(status, "marking a gradient", gw_reducer_error(trainer->reducer));
 }
 
 int exchange_gradient(tr_trainer *trainer)
 {
     gw_stats stats;
-    const void *const *in = (const void *const *)trainer->pointers;
-    gw_status status = gw_start_list(trainer->plan, in, trainer->pointers);
+    if (trainer->marking != EXIT_GOOD)
+        return trainer->marking;
+    gw_status status = gw_reducer_wait(trainer->reducer);
     if (status == GW_OK)
-        status = gw_wait(trainer->plan);
-    if (status == GW_OK)
-        status = gw_plan_stats(trainer->plan, &stats);
+        status = gw_reducer_stats(trainer->reducer, &stats);
     if (status != GW_OK)
-        return report_status(status, "summing gradients", gw_plan_error(trainer->plan));
+        return report_status(status, "summing gradients", gw_reducer_error(trainer->reducer));
     trainer->progress.sent_bytes += stats.sent_bytes;
     trainer->progress.raw_bytes += stats.raw_bytes;
     return EXIT_GOOD;
+}
+
+const gw_plan *exchange_largest(const tr_trainer *trainer)
+{
+    const gw_plan *largest = NULL, *plan;
+    uint64_t most = 0;
+    gw_stats stats;
+    for (size_t i = 0; (plan = gw_reducer_plan(trainer->reducer, i)) != NULL; i++) {
+        if (gw_plan_stats(plan, &stats) == GW_OK && (!largest || stats.raw_bytes > most)) {
+            largest = plan;
+            most = stats.raw_bytes;
+        }
+    }
+    return largest;
 }
 
 int exchange_sums(tr_trainer *trainer, double *values, size_t count)

@@ -207,7 +207,8 @@ static void deactivate(const tr_model *model, size_t layer, size_t count)
     }
 }
 
-static void backward_layer(tr_model *model, size_t l, size_t n, float *gradient)
+/* The gradient of a layer's own parameters. */
+static void backward_parameters(tr_model *model, size_t l, size_t n, float *gradient)
 {
     size_t in = model->widths[l], out = model->widths[l + 1];
     const float *slope = model->slopes[l + 1];
@@ -219,6 +220,13 @@ static void backward_layer(tr_model *model, size_t l, size_t n, float *gradient)
     cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (blasint)in, (blasint)out, (blasint)n, 1,
                 model->values[l], (blasint)in, slope, (blasint)out, 0,
                 gradient + weight_of(model, l)->first, (blasint)out);
+}
+
+/* The slopes of the layer below. */
+static void backward_slopes(tr_model *model, size_t l, size_t n)
+{
+    size_t in = model->widths[l], out = model->widths[l + 1];
+    const float *slope = model->slopes[l + 1];
     if (l || model->shape.alphabet)
         cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)n, (blasint)in, (blasint)out,
                     1, slope, (blasint)out, model->parameters + weight_of(model, l)->first,
@@ -240,13 +248,20 @@ static void backward_embedding(const tr_model *model, const tr_batch *batch, flo
         }
 }
 
-tr_score model_gradient(tr_model *model, const tr_batch *batch, float *gradient)
+tr_score model_gradient(tr_model *model, const tr_batch *batch, float *gradient, model_ready ready,
+                        void *context)
 {
     forward(model, batch);
     tr_score score = measure(model, batch);
-    for (size_t l = layers_of(model); l-- > 0;)
-        backward_layer(model, l, batch->count, gradient);
-    if (model->shape.alphabet)
+    for (size_t l = layers_of(model); l-- > 0;) {
+        backward_parameters(model, l, batch->count, gradient);
+        ready(context, (size_t)(bias_of(model, l) - model->tensors));
+        ready(context, (size_t)(weight_of(model, l) - model->tensors));
+        backward_slopes(model, l, batch->count);
+    }
+    if (model->shape.alphabet) {
         backward_embedding(model, batch, gradient);
+        ready(context, 0);
+    }
     return score;
 }

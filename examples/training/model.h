@@ -63,7 +63,10 @@ void model_close(tr_model *model);
 /* Run the batch forward. */
 tr_score model_score(tr_model *model, const tr_batch *batch);
 
-/* Run the batch forward and back: `gradient` gets the derivatives of the mean loss. */
-tr_score model_gradient(tr_model *model, const tr_batch *batch, float *gradient);
+/* Run the batch forward and back: `gradient` gets the derivatives of the mean loss. `ready` is told
+ * the position of each tensor as soon as its part of the gradient is final, last layer first. */
+typedef void (*model_ready)(void *context, size_t tensor);
+tr_score model_gradient(tr_model *model, const tr_batch *batch, float *gradient, model_ready ready,
+                        void *context);
 
 #endif

@@ -24,6 +24,10 @@ enum { /* keys of options without a letter */
        KEY_COMM = 256,
        KEY_TIMEOUT,
        KEY_RULE,
+       KEY_BUCKET,
+       KEY_THREADS,
+       KEY_DRIVER,
+       KEY_GATE,
        KEY_INVERT,
        KEY_RESCALE,
        KEY_TEXT,
@@ -44,7 +48,7 @@ enum { /* keys of options without a letter */
        KEY_EVAL_COUNT,
        KEY_JSON,
        KEY_CURVE,
-       KEY_PROGRESS,
+       KEY_SHOW_PROGRESS,
        KEY_VERIFY,
        KEY_CHECKPOINT,
        KEY_CHECKPOINT_EVERY,
@@ -62,6 +66,17 @@ static const struct argp_option option_table[] = {
       "match wins",
       0 },
     { "timeout", KEY_TIMEOUT, "SECONDS", 0, "limit of every wait for other ranks", 0 },
+    { "bucket", KEY_BUCKET, "BYTES", 0,
+      "tensors that travel together (default: GRADWIRE_BUCKET, else 4 MiB)", 0 },
+    { "progress", KEY_DRIVER, "WHO", 0,
+      "who moves them while gradients are computed: caller or thread (default: GRADWIRE_PROGRESS, "
+      "else caller)",
+      0 },
+    { "threads", KEY_THREADS, "N", 0, "that encode and add (default: GRADWIRE_THREADS)", 0 },
+    { "gate", KEY_GATE, "WHEN", 0,
+      "send raw where the codec would be slower: off, auto or live (default: GRADWIRE_GATE, else "
+      "off, so that a run can be repeated)",
+      0 },
     { "invert-ranks", KEY_INVERT, "N", 0, "the last N ranks send the opposite of their gradient",
       0 },
     { "rescale", KEY_RESCALE, "yes|no", 0,
@@ -94,7 +109,8 @@ static const struct argp_option option_table[] = {
     { "json", KEY_JSON, "FILE", 0, "write one JSON object at the end; - is standard output", 0 },
     { "curve", KEY_CURVE, "FILE", 0, "write columns: step seconds bytes train_loss heldout_loss",
       0 },
-    { "progress", KEY_PROGRESS, NULL, 0, "show progress even when no terminal is there", 0 },
+    { "show-progress", KEY_SHOW_PROGRESS, NULL, 0, "show progress even when no terminal is there",
+      0 },
     { "verify", KEY_VERIFY, NULL, 0, "compare the ranks' parameters at every held-out loss", 0 },
     { NULL, 0, NULL, 0, "Checkpoints:", 5 },
     { "checkpoint", KEY_CHECKPOINT, "FILE", 0, "save to FILE.RANK", 0 },
@@ -178,6 +194,8 @@ static int parse_integer(int key, const char *word, tr_options *options, struct 
         { KEY_EMBED, "embed", 1, 1024, &options->embed },
         { 'n', "steps", 1, 1 << 30, &options->steps },
         { 'b', "batch", 1, 4096, &options->batch },
+        { KEY_BUCKET, "bucket", 1, 1ull << 40, &options->bucket_bytes },
+        { KEY_THREADS, "threads", 1, 1024, &options->threads },
         { KEY_SEED, "seed", 1, UINT64_MAX, &options->seed },
         { KEY_WARMUP, "warmup", 0, 1 << 30, &options->warmup },
         { KEY_EVAL_EVERY, "eval-every", 0, 1 << 30, &options->eval_every },
@@ -239,6 +257,15 @@ static error_t parse(int key, char *word, struct argp_state *state)
     static const char *const activations[] = { "tanh", "relu", NULL };
     static const char *const optimizers[] = { "sgd", "adam", NULL };
     static const char *const schedules[] = { "constant", "linear", "cosine", NULL };
+    static const char *const drivers[] = { [GW_PROGRESS_DEFAULT] = "default",
+                                           [GW_PROGRESS_CALLER] = "caller",
+                                           [GW_PROGRESS_THREAD] = "thread",
+                                           NULL };
+    static const char *const gates[] = { [GW_GATE_DEFAULT] = "default",
+                                         [GW_GATE_AUTO] = "auto",
+                                         [GW_GATE_OFF] = "off",
+                                         [GW_GATE_LIVE] = "live",
+                                         NULL };
     tr_options *options = state->input;
     switch (key) {
     case KEY_RULE:
@@ -259,8 +286,14 @@ static error_t parse(int key, char *word, struct argp_state *state)
     case KEY_RESCALE:
         options->rescale = read_word(word, answers, state, "rescale");
         break;
-    case KEY_PROGRESS:
-        options->progress = 1;
+    case KEY_DRIVER:
+        options->driver = (gw_progress)read_word(word, drivers, state, "progress");
+        break;
+    case KEY_GATE:
+        options->gate = (gw_gate)read_word(word, gates, state, "gate");
+        break;
+    case KEY_SHOW_PROGRESS:
+        options->show_progress = 1;
         break;
     case KEY_VERIFY:
         options->verify = 1;
@@ -294,6 +327,8 @@ static void choose_defaults(tr_options *options)
         options->codec = getenv("GRADWIRE_CODEC");
     if (!options->codec)
         options->codec = "raw";
+    if (options->gate == GW_GATE_DEFAULT && !getenv("GRADWIRE_GATE"))
+        options->gate = GW_GATE_OFF;
     const char *codec = options->codec;
     options->vote = ends_in(codec, "vote");
     int coarse = ends_in(codec, "sign") || ends_in(codec, "onebit") || ends_in(codec, "topk") ||
@@ -350,13 +385,13 @@ void options_describe(const tr_options *options, char *text, size_t capacity)
 {
     size_t used = (size_t)snprintf(
         text, capacity,
-        "codec %s, algorithm %s, batch %" PRIu64 ", steps %" PRIu64 ", warmup %" PRIu64
+        "codec %s, algorithm %s, gate %d, batch %" PRIu64 ", steps %" PRIu64 ", warmup %" PRIu64
         ", seed %" PRIu64 ", optimizer %d, schedule %d, lr %.17g to %.17g, momentum %.17g, "
         "rescale %d, inverted %" PRIu64 ", context %" PRIu64 ", embed %" PRIu64
         ", activation %d, hidden",
-        options->codec, options->algorithm ? options->algorithm : "default", options->batch,
-        options->steps, options->warmup, options->seed, options->optimizer, options->schedule,
-        options->rate, options->rate_end, options->momentum, options->rescale,
+        options->codec, options->algorithm ? options->algorithm : "default", (int)options->gate,
+        options->batch, options->steps, options->warmup, options->seed, options->optimizer,
+        options->schedule, options->rate, options->rate_end, options->momentum, options->rescale,
         options->invert_ranks, options->context, options->embed, options->activation);
     for (size_t i = 0; i < options->hidden_count && used < capacity; i++)
         used += (size_t)snprintf(text + used, capacity - used, " %zu", options->hidden[i]);

@@ -19,6 +19,9 @@ typedef struct tr_options {
     gw_rule rules[OPTIONS_RULES_MAX];
     size_t rules_count;
     double timeout_s;
+    uint64_t bucket_bytes, threads; /* 0: the library's choice */
+    gw_progress driver;
+    gw_gate gate;
     uint64_t invert_ranks;
     int rescale, vote; /* vote: the codec gives +1 and -1 */
     /* data and model */
@@ -36,7 +39,7 @@ typedef struct tr_options {
     /* reports */
     uint64_t eval_every, eval_count;
     const char *json, *curve;
-    int progress, verify;
+    int show_progress, verify;
     /* checkpoints */
     const char *checkpoint;
     uint64_t checkpoint_every, die_at;
@@ -46,8 +49,8 @@ typedef struct tr_options {
 /* Read the command line and choose what it leaves open; bad use ends the program with status 1. */
 void options_parse(tr_options *out, int argc, char **argv);
 
-/* Write everything that the result depends on, ranks aside: two runs with equal texts, data and
- * ranks end with equal bits. */
+/* Write everything that a run depends on, ranks and buckets aside: two runs with equal texts, data,
+ * ranks and buckets end with equal bits, and one may go on with other buckets. */
 void options_describe(const tr_options *options, char *text, size_t capacity);
 
 #endif

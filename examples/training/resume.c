@@ -2,7 +2,7 @@
 /* SPDX-FileCopyrightText: 2026 the gradwire authors */
 /*
  * What a run must remember to go on as if it had never stopped: parameters, the optimizer's
- * moments, how far it is, and what the plan keeps back (residuals, momenta, the run counter that
+ * moments, how far it is, and what the reducer keeps back (residuals, momenta, the run counter that
  * keys its random numbers). Examples are a function of seed and step, so nothing of them is saved.
  */
 #include "trainer.h"
@@ -13,7 +13,7 @@
 
 #include "checkpoint.h"
 
-enum { PART_DESCRIPTION, PART_PROGRESS, PART_PARAMETERS, PART_MOMENTS, PART_PLAN };
+enum { PART_DESCRIPTION, PART_PROGRESS, PART_PARAMETERS, PART_MOMENTS, PART_REDUCER };
 
 /* The options, data and number of ranks that a checkpoint belongs to. */
 static size_t describe(const tr_trainer *trainer, char *text, size_t capacity)
@@ -28,14 +28,14 @@ int resume_save(tr_trainer *trainer)
 {
     char description[4096];
     size_t described = describe(trainer, description, sizeof description);
-    size_t capacity = gw_plan_state_bytes(trainer->plan), written = 0;
+    size_t capacity = gw_reducer_state_bytes(trainer->reducer), written = 0;
     void *state = malloc(capacity + 1);
     if (!state)
-        return report_error(EXIT_COMM, "no memory for %zu bytes of plan state", capacity);
-    gw_status status = gw_plan_save(trainer->plan, state, capacity, &written);
+        return report_error(EXIT_COMM, "no memory for %zu bytes of state", capacity);
+    gw_status status = gw_reducer_save(trainer->reducer, state, capacity, &written);
     int code = EXIT_GOOD;
     if (status != GW_OK)
-        code = report_status(status, "saving the plan", gw_plan_error(trainer->plan));
+        code = report_status(status, "saving the reducer", gw_reducer_error(trainer->reducer));
     const tr_model *model = &trainer->model;
     const checkpoint_part parts[CHECKPOINT_PARTS] = {
         [PART_DESCRIPTION] = { description, described },
@@ -43,7 +43,7 @@ int resume_save(tr_trainer *trainer)
         [PART_PARAMETERS] = { model->parameters, model->parameters_count * sizeof(float) },
         [PART_MOMENTS] = { trainer->optimizer.moments,
                            trainer->optimizer.moments_count * sizeof(float) },
-        [PART_PLAN] = { state, written },
+        [PART_REDUCER] = { state, written },
     };
     if (code == EXIT_GOOD)
         code = checkpoint_write(trainer->options->checkpoint, trainer->rank, trainer->progress.step,
@@ -81,9 +81,10 @@ static int restore(tr_trainer *trainer, const checkpoint_file *file)
                          trainer->optimizer.moments_count * sizeof(float), &part[PART_MOMENTS]);
     if (code != EXIT_GOOD)
         return code;
-    gw_status status = gw_plan_load(trainer->plan, part[PART_PLAN].bytes, part[PART_PLAN].count);
+    gw_status status =
+        gw_reducer_load(trainer->reducer, part[PART_REDUCER].bytes, part[PART_REDUCER].count);
     if (status != GW_OK)
-        return report_status(status, "loading the plan", gw_plan_error(trainer->plan));
+        return report_status(status, "loading the reducer", gw_reducer_error(trainer->reducer));
     trainer->resumed = 1;
     return EXIT_GOOD;
 }

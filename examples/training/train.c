@@ -23,7 +23,7 @@ static double seconds_now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* The gradient of this rank's examples of this step. */
+/* The gradient of this rank's examples of this step; parts that are final leave at once. */
 static void compute_gradient(tr_trainer *trainer)
 {
     const tr_options *options = trainer->options;
@@ -33,12 +33,10 @@ static void compute_gradient(tr_trainer *trainer)
         trainer_take(trainer, DATA_TRAIN, bits % trainer->data.counts[DATA_TRAIN], i);
     }
     tr_batch batch = { trainer->inputs, trainer->labels, options->batch };
-    tr_score score = model_gradient(&trainer->model, &batch, trainer->gradient);
+    tr_score score =
+        model_gradient(&trainer->model, &batch, trainer->gradient, exchange_ready, trainer);
     trainer->progress.loss_sum += score.loss;
     trainer->progress.loss_count += (double)batch.count;
-    if ((uint64_t)(trainer->ranks - trainer->rank) <= options->invert_ranks)
-        for (size_t i = 0; i < trainer->model.parameters_count; i++)
-            trainer->gradient[i] = -trainer->gradient[i];
 }
 
 static double rate_of(const tr_trainer *trainer, uint64_t step)
@@ -52,14 +50,14 @@ static int step_once(tr_trainer *trainer)
 {
     tr_progress *progress = &trainer->progress;
     double rate = rate_of(trainer, progress->step), start = seconds_now();
-    compute_gradient(trainer);
-    double computed = seconds_now();
     if (trainer->options->rescale && progress->step) {
         gw_status status =
-            gw_plan_rescale(trainer->plan, rate_of(trainer, progress->step - 1) / rate);
+            gw_reducer_rescale(trainer->reducer, rate_of(trainer, progress->step - 1) / rate);
         if (status != GW_OK)
-            return report_status(status, "rescaling", gw_plan_error(trainer->plan));
+            return report_status(status, "rescaling", gw_reducer_error(trainer->reducer));
     }
+    compute_gradient(trainer);
+    double computed = seconds_now();
     int code = exchange_gradient(trainer);
     if (code != EXIT_GOOD)
         return code;
@@ -94,7 +92,7 @@ static int look(tr_trainer *trainer, int *stop)
         step % options->checkpoint_every == 0)
         code = resume_save(trainer);
     progress->evaluation_s += seconds_now() - start;
-    if (trainer->rank == 0 && (options->progress || isatty(STDERR_FILENO)))
+    if (trainer->rank == 0 && (options->show_progress || isatty(STDERR_FILENO)))
         report_progress(progress, options->steps, rate_of(trainer, step ? step - 1 : 0));
     return code;
 }
@@ -112,7 +110,7 @@ static int train(tr_trainer *trainer)
         if (code == EXIT_GOOD)
             code = look(trainer, &stop);
     }
-    if (trainer->rank == 0 && (trainer->options->progress || isatty(STDERR_FILENO)))
+    if (trainer->rank == 0 && (trainer->options->show_progress || isatty(STDERR_FILENO)))
         report_progress_end();
     return code;
 }
@@ -122,8 +120,8 @@ static int report(tr_trainer *trainer)
     const tr_options *options = trainer->options;
     tr_result result = {
         .codec = options->codec,
-        .algorithm = gw_plan_algorithm(trainer->plan),
-        .reason = gw_plan_reason(trainer->plan),
+        .algorithm = gw_plan_algorithm(exchange_largest(trainer)),
+        .reason = gw_plan_reason(exchange_largest(trainer)),
         .comm = gw_comm_spec(trainer->comm),
         .data = options->images ? options->images
                 : options->text ? options->text
@@ -224,7 +222,7 @@ int main(int argc, char **argv)
     }
     if (code == EXIT_GOOD)
         code = report(&trainer);
-    gw_plan_close(trainer.plan);
+    gw_reducer_close(trainer.reducer);
     if (together && code != EXIT_COMM)
         gw_comm_close(trainer.comm);
     close_local(&trainer);

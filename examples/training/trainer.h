@@ -17,13 +17,13 @@ typedef struct tr_trainer {
     const tr_options *options;
     gw_comm *comm;
     int rank, ranks;
-    gw_plan *plan;
+    gw_reducer *reducer;
+    int marking; /* the exit status of marking tensors ready in this step */
     tr_data data;
     tr_model model;
     tr_optimizer optimizer;
     float *gradient;
-    void *pointers[MODEL_TENSORS_MAX]; /* to the gradient's tensors */
-    const uint8_t **inputs;            /* of one batch */
+    const uint8_t **inputs; /* of one batch */
     uint8_t *labels;
     double rate; /* of the last step; 0 before the first */
     tr_progress progress;
@@ -32,11 +32,18 @@ typedef struct tr_trainer {
 
 /* exchange.c: what the ranks tell each other. */
 
-/* Make the plan: one tensor list of the whole gradient. */
+/* Make the reducer of the gradient's tensors. */
 int exchange_open(tr_trainer *trainer);
 
-/* The mean of all ranks' gradients, in place. */
+/* A tensor of this rank's gradient is final (a model_ready; `context` is the trainer): it may leave
+ * while the backward pass goes on. */
+void exchange_ready(void *context, size_t tensor);
+
+/* Wait for the mean of all ranks' gradients, in place. */
 int exchange_gradient(tr_trainer *trainer);
+
+/* The plan that most of the gradient goes through, for its algorithm and reason. */
+const gw_plan *exchange_largest(const tr_trainer *trainer);
 
 /* Sums over all ranks, in place. */
 int exchange_sums(tr_trainer *trainer, double *values, size_t count);
