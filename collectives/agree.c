@@ -62,6 +62,7 @@ static void describe(struct text *t, const struct gw_plan *plan, gw_status local
     static const char *const types[] = { "f32", "f64", "f16", "bf16", "i32" };
     static const char *const operations[] = { "sum", "mean", "min", "max" };
     static const char *const nonfinites[] = { "refuse", "zero", "pass" };
+    static const char *const gates[] = { "default", "auto", "off", "live" };
     if (local) {
         append(t, "!%s", error->text);
         return;
@@ -72,6 +73,7 @@ static void describe(struct text *t, const struct gw_plan *plan, gw_status local
     append(t, "algorithm %s\npieces %d\nnonfinite %s\none_sided_ef %d\nchannel %u\n",
            plan->algorithm->info.name, plan->problem.pieces, nonfinites[plan->nonfinite],
            plan->one_sided_ef, plan->channel);
+    append(t, "gate %s every %u\n", gates[plan->gate_mode], plan->gate_every);
     append(t, "tensors %d\n", plan->tensors_count);
     for (int i = 0; i < plan->tensors_count; i++)
         append(t, "tensor %d: '%s' of %zu elements by %s\n", i, plan->tensors[i].name,

@@ -24,6 +24,7 @@ struct gw_problem {
     bool divides;   /* GW_MEAN */
     bool checks;    /* native: ranks may refuse their input, so they ask each other first */
     bool agrees;    /* some codec has side information to agree on */
+    bool wraps;     /* a gate's twin: wrappers make its input in PREPARE */
     int nodes, node, node_ranks, node_rank; /* node_ranks 0: not the same on all nodes */
     const int *members;                     /* node_ranks of node 0, of node 1, ... */
     bool shares;                            /* the ranks of a node have memory in common */

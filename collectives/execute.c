@@ -11,7 +11,7 @@
  * be sent carries the failure instead of a payload. So all ranks hear of it, every send still meets
  * its receive, and the next run starts clean. Only silence (a deadline) or a transport's own error
  * leaves the list half done; then the comm is broken. */
-#include "collectives/plan.h"
+#include "collectives/gate.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -338,6 +338,7 @@ static void roll_back(struct gw_plan *plan)
     for (int i = 0; i < plan->layout.segments_count; i++)
         if (plan->owners[i])
             gw_codec_rollback(plan->owners[i]);
+    gw_gate_rollback(plan);
 }
 
 void gw_plan_end_run(struct gw_plan *plan)

@@ -129,8 +129,10 @@ static void touch(struct places *p, int i, int size)
     case GW_STEP_REDUCE:
         writes(p, sum, i);
         break;
-    case GW_STEP_SHARE: /* what goes through shared memory is held apart by meetings */
-    case GW_STEP_MEET:
+    case GW_STEP_SHARE:
+        reads(p, input, i);
+        break;
+    case GW_STEP_MEET: /* what goes through shared memory is held apart by meetings */
     case GW_STEP_COMBINE:
     case GW_STEP_FETCH:
     case GW_STEP_TAKE:

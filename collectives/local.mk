@@ -13,10 +13,12 @@ libcollectives_la_SOURCES = \
 	collectives/direct.c \
 	collectives/doubling.c \
 	collectives/execute.c \
+	collectives/gate.c collectives/gate.h collectives/gate_run.c \
 	collectives/gather.c \
 	collectives/graph.c collectives/graph.h \
 	collectives/layout.c collectives/layout.h \
 	collectives/linear.c \
+	collectives/live.c collectives/live.h \
 	collectives/memory.c collectives/memory.h \
 	collectives/messages.c \
 	collectives/native.c \
@@ -39,4 +41,5 @@ libcollectives_la_SOURCES = \
 	collectives/state.c \
 	collectives/steps.c collectives/steps.h \
 	collectives/tree.c \
+	collectives/trial.c collectives/trial.h \
 	collectives/work.c

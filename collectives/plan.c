@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/settings.h"
+#include "collectives/gate.h"
 
 enum { THREADS_MAX = 1024 };
 
@@ -37,15 +38,11 @@ static bool f32_only(const struct gw_plan *plan)
 }
 
 static gw_status fill_tensor(struct gw_plan *plan, struct gw_plan_tensor *out,
-                             const gw_tensor *tensor, const gw_options *options,
-                             struct gw_error *error)
+                             const gw_tensor *tensor, const char *asked, struct gw_error *error)
 {
     const struct gw_codec_row *core;
     char spec[GW_SPEC_TEXT], owner[GW_SPEC_TEXT];
-    if (!tensor->name)
-        return gw_fail(error, GW_EINVAL, "a tensor has no name");
-    gw_status s =
-        gw_codec_canonical(gw_plan_spec_of(options, tensor->name), spec, sizeof spec, &core, error);
+    gw_status s = gw_codec_canonical(asked, spec, sizeof spec, &core, error);
     if (s)
         return s;
     bool plain = (core->info.traits & GW_ANY_TYPE) && !strchr(spec, '+');
@@ -84,8 +81,13 @@ static gw_status fill_tensors(struct gw_plan *plan, const struct gw_request *req
         return gw_fail(error, GW_ENOMEM, "not enough memory for %zu tensors",
                        request->tensors_count);
     for (size_t t = 0; t < request->tensors_count; t++) {
+        const gw_tensor *tensor = &request->tensors[t];
         plan->tensors_count = (int)t + 1;
-        gw_status s = fill_tensor(plan, &plan->tensors[t], &request->tensors[t], options, error);
+        if (!tensor->name)
+            return gw_fail(error, GW_EINVAL, "a tensor has no name");
+        const char *asked =
+            request->specs ? request->specs[t] : gw_plan_spec_of(options, tensor->name);
+        gw_status s = fill_tensor(plan, &plan->tensors[t], tensor, asked, error);
         if (s)
             return s;
     }
@@ -112,6 +114,13 @@ static gw_status fill_options(struct gw_plan *plan, const gw_options *options,
     plan->nonfinite =
         options->nonfinite ? options->nonfinite : (gw_nonfinite)gw_setting_number(GW_SET_NONFINITE);
     plan->one_sided_ef = options->one_sided_ef != 0;
+    if ((int)options->gate < 0 || options->gate > GW_GATE_LIVE)
+        return gw_fail(error, GW_EINVAL, "options: gate %d, expected a GW_GATE_ value",
+                       (int)options->gate);
+    plan->gate_mode =
+        options->gate ? options->gate : (gw_gate)(GW_GATE_AUTO + gw_setting_number(GW_SET_GATE));
+    plan->gate_every =
+        options->gate_every ? options->gate_every : (unsigned)gw_setting_number(GW_SET_GATE_EVERY);
     plan->timeout_ns =
         options->timeout_s > 0 ? (int64_t)(options->timeout_s * 1e9) : plan->comm->timeout_ns;
     plan->threads = options->threads ? options->threads : (int)gw_setting_number(GW_SET_THREADS);
@@ -141,6 +150,7 @@ static gw_status prepare(struct gw_plan *plan, const struct gw_request *request,
     plan->type = request->type;
     plan->operation = request->operation;
     plan->block_count = request->block_count;
+    plan->wrapped = request->wrapped;
     if ((int)plan->type < 0 || plan->type > GW_I32 || (int)plan->operation < 0 ||
         plan->operation > GW_MAX)
         return gw_fail(error, GW_EINVAL, "unknown type %d or operation %d", (int)plan->type,
@@ -154,6 +164,8 @@ static gw_status prepare(struct gw_plan *plan, const struct gw_request *request,
         s = gw_plan_open(plan, error);
     if (!s && request->once)
         s = check_stateless(plan, error);
+    if (!s)
+        s = gw_gate_prepare(plan, request, error);
     return s;
 }
 
@@ -190,7 +202,7 @@ static gw_status create(gw_plan **out, gw_comm *comm, const struct gw_request *r
     s = gw_settings_check(&comm->error);
     if (!s)
         s = prepare(plan, request, &comm->error);
-    s = gw_plan_measure(plan, algorithm_of(request), NULL, s, &comm->error);
+    s = gw_plan_measure(plan, algorithm_of(request), plan->gate ? "raw" : NULL, s, &comm->error);
     if (!s)
         s = gw_plan_build(plan, algorithm_of(request), &comm->error);
     s = gw_plan_agree(plan, s, &comm->error);
@@ -210,7 +222,7 @@ static gw_status create(gw_plan **out, gw_comm *comm, const struct gw_request *r
     return GW_OK;
 }
 
-gw_status gw_plan_create(gw_plan **out, gw_comm *comm, const struct gw_request *request)
+gw_status gw_plan_create_plain(gw_plan **out, gw_comm *comm, const struct gw_request *request)
 {
     if (!comm)
         return GW_EINVAL;
@@ -219,6 +231,29 @@ gw_status gw_plan_create(gw_plan **out, gw_comm *comm, const struct gw_request *
     gw_error_clear(&comm->error);
     gw_status s = gw_comm_check(comm, &comm->error);
     return s ? s : create(out, comm, request, false);
+}
+
+gw_status gw_plan_create(gw_plan **out, gw_comm *comm, const struct gw_request *request)
+{
+    gw_plan *plan;
+    gw_status s = gw_plan_create_plain(out ? &plan : NULL, comm, request);
+    if (s)
+        return s;
+    if (plan->gate) {
+        struct gw_error error = { 0 };
+        s = gw_gate_settle(plan, request, &error);
+        comm->error = error;
+    }
+    if (s) {
+        gw_plan_close(plan);
+        return s;
+    }
+    if (plan->no_gate && *plan->no_gate) {
+        size_t used = strlen(plan->reason);
+        snprintf(plan->reason + used, sizeof plan->reason - used, "; %s", plan->no_gate);
+    }
+    *out = plan;
+    return GW_OK;
 }
 
 gw_status gw_plan_create_one(gw_plan **out, gw_comm *comm, struct gw_request request, size_t count)
@@ -245,6 +280,7 @@ void gw_plan_close(gw_plan *plan)
 {
     if (!plan)
         return;
+    gw_gate_close(plan);
     gw_plan_give_up(plan);
     gw_comm_close(plan->native); /* its op, if any, was given up above */
     for (int i = 0; plan->owners && i < plan->layout.segments_count; i++)

@@ -55,7 +55,9 @@ struct gw_plan {
     gw_nonfinite nonfinite;
     bool one_sided_ef;
     int64_t timeout_ns;
-    int threads; /* that compute at most, the executor's among them */
+    int threads;       /* that compute at most, the executor's among them */
+    gw_gate gate_mode; /* AUTO, OFF or LIVE */
+    unsigned gate_every;
 
     /* what was made of it */
     const struct gw_algorithm_row *algorithm;
@@ -108,6 +110,10 @@ struct gw_plan {
     size_t abort_bytes;
     bool abort_out; /* it is on its way to another rank */
     bool stops;     /* no thread takes a step any more */
+
+    struct gw_gating *gate;  /* it may send raw (gate.h); NULL: it never does */
+    const char *no_gate;     /* why not; "": for no reason worth words */
+    struct gw_plan *wrapped; /* of a gate's twin: whose wrappers make its input; else NULL */
 
     struct gw_stats stats;
     double own_work_s; /* of the executor, in this run */
@@ -184,10 +190,15 @@ struct gw_request { /* the arguments of gw_plan_* in one place */
     gw_type type;
     gw_operation operation;
     const gw_options *options;
-    bool once; /* a one-call form: no state */
+    bool once;                /* a one-call form: no state */
+    bool inner;               /* of another plan: no gate */
+    gw_plan *wrapped;         /* of a twin: its gated plan */
+    const char *const *specs; /* of each tensor, in place of the options'; or NULL */
 };
 
 gw_status gw_plan_create(gw_plan **out, gw_comm *comm, const struct gw_request *request);
+/* Without a gate's decision. */
+gw_status gw_plan_create_plain(gw_plan **out, gw_comm *comm, const struct gw_request *request);
 /* A request for one tensor of `count` elements; `tensor` is filled in. */
 gw_status gw_plan_create_one(gw_plan **out, gw_comm *comm, struct gw_request request, size_t count);
 

@@ -49,6 +49,7 @@ void gw_plan_describe(struct gw_problem *out, size_t *side_floats, const struct 
     }
     if (plan->collective == GW_BROADCAST) /* one payload: nothing to merge */
         p.mergeless = true;
+    p.wraps = plan->wrapped != NULL;
     p.agrees = reduces && *side_floats > 0;
     p.divides = plan->operation == GW_MEAN && p.summable;
     p.checks = plan->nonfinite == GW_NONFINITE_REFUSE && plan->type != GW_I32;

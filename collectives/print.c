@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* SPDX-FileCopyrightText: 2026 the gradwire authors */
 /* Looking inside a plan: statistics, the choice, the steps. */
-#include "collectives/plan.h"
+#include "collectives/gate.h"
 
 #include <math.h>
 
@@ -23,7 +23,13 @@ gw_status gw_plan_stats(const gw_plan *plan, gw_stats *stats)
     for (int i = 0; i < plan->layout.segments_count; i++)
         if (plan->owners[i])
             energy += gw_codec_residual_energy(plan->owners[i]);
-    *stats = plan->stats;
+    const gw_plan *last = gw_gate_last(plan);
+    *stats = last->stats;
+    if (plan->gate && plan->gate->twin) {
+        const gw_plan *other = last == plan ? plan->gate->twin : plan;
+        stats->runs += other->stats.runs;
+        stats->failed_runs += other->stats.failed_runs;
+    }
     stats->raw_bytes = (uint64_t)raw_bytes(plan);
     stats->ratio = stats->sent_bytes ? raw_bytes(plan) / (double)stats->sent_bytes : 1;
     stats->error_norm = sqrt(energy);
@@ -32,12 +38,13 @@ gw_status gw_plan_stats(const gw_plan *plan, gw_stats *stats)
 
 const char *gw_plan_algorithm(const gw_plan *plan)
 {
-    return plan->algorithm->info.name;
+    const gw_plan *sender = plan->gate && plan->gate->raw ? plan->gate->twin : plan;
+    return sender->algorithm->info.name;
 }
 
 const char *gw_plan_reason(const gw_plan *plan)
 {
-    return plan->reason;
+    return plan->gate ? plan->gate->reason : plan->reason;
 }
 
 const char *gw_plan_error(const gw_plan *plan)
@@ -65,11 +72,14 @@ gw_status gw_plan_print(const gw_plan *plan, FILE *stream)
     if (!plan || !stream)
         return GW_EINVAL;
     fprintf(stream, "rank %d of %d over %s\n%s\n", plan->problem.rank, plan->problem.size,
-            plan->comm->spec, plan->reason);
+            plan->comm->spec, gw_plan_reason(plan));
     for (int t = 0; t < plan->tensors_count; t++)
         fprintf(stream, "tensor '%s': %zu elements by %s\n", plan->tensors[t].name,
                 plan->tensors[t].count, plan->tensors[t].spec);
-    for (int i = 0; i < plan->list.count; i++)
-        print_step(plan, i, stream);
+    const gw_plan *sender = plan->gate && plan->gate->raw ? plan->gate->twin : plan;
+    if (plan->gate)
+        fprintf(stream, "%s\n", sender->reason);
+    for (int i = 0; i < sender->list.count; i++)
+        print_step(sender, i, stream);
     return ferror(stream) ? GW_EIO : GW_OK;
 }

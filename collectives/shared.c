@@ -85,6 +85,8 @@ static void write_results(struct gw_step_list *list, const struct gw_problem *p)
 
 static void write(struct gw_step_list *list, const struct gw_problem *p)
 {
+    if (p->wraps)
+        gw_steps_add(list, GW_STEP_PREPARE, -1, -1);
     if (in_slices(p)) {
         write_slices(list, p);
         return;

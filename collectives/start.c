@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* SPDX-FileCopyrightText: 2026 the gradwire authors */
 /* Runs, as the caller sees them: start, test, wait, and the limit of every wait. */
+#include "collectives/gate.h"
 #include "collectives/memory.h"
 
 #include <stdio.h>
@@ -76,31 +77,27 @@ static gw_status result(struct gw_plan *plan)
     return GW_OK;
 }
 
-static gw_status take_buffers(gw_plan *plan, const void *const *in, void *const *out)
+static gw_status check_start(gw_plan *plan, const void *const *in, void *const *out)
 {
+    if (!in || !out)
+        return gw_fail(&plan->error, GW_EINVAL, "gw_start: a buffer is NULL");
+    gw_error_clear(&plan->error);
+    if (gw_gate_current(plan)->state != GW_PLAN_IDLE)
+        return gw_fail(&plan->error, GW_ESTATE, "a run is under way: gw_wait first");
     bool reads = plan->collective != GW_BROADCAST || plan->problem.rank == plan->root;
-    for (int t = 0; t < plan->tensors_count; t++) {
+    for (int t = 0; t < plan->tensors_count; t++)
         if (plan->tensors[t].count > 0 && ((reads && !in[t]) || !out[t]))
             return gw_fail(&plan->error, GW_EINVAL, "gw_start: buffer of tensor '%s' is NULL",
                            plan->tensors[t].name);
+    return gw_comm_check(plan->comm, &plan->error);
+}
+
+static void start(gw_plan *plan, const void *const *in, void *const *out)
+{
+    for (int t = 0; t < plan->tensors_count; t++) {
         plan->in[t] = in[t];
         plan->out[t] = out[t];
     }
-    return GW_OK;
-}
-
-gw_status gw_start_list(gw_plan *plan, const void *const *in, void *const *out)
-{
-    if (!plan || !in || !out)
-        return plan ? gw_fail(&plan->error, GW_EINVAL, "gw_start: a buffer is NULL") : GW_EINVAL;
-    gw_error_clear(&plan->error);
-    if (plan->state != GW_PLAN_IDLE)
-        return gw_fail(&plan->error, GW_ESTATE, "a run is under way: gw_wait first");
-    gw_status s = gw_comm_check(plan->comm, &plan->error);
-    if (!s)
-        s = take_buffers(plan, in, out);
-    if (s)
-        return s;
     plan->started_ns = plan->last_progress_ns = gw_now_ns();
     gw_plan_lock(plan);
     gw_plan_reset_run(plan);
@@ -108,6 +105,18 @@ gw_status gw_start_list(gw_plan *plan, const void *const *in, void *const *out)
     plan->state = GW_PLAN_RUNNING;
     gw_comm_add_runnable(plan->comm, &plan->runnable);
     gw_plan_progress(&plan->runnable);
+}
+
+gw_status gw_start_list(gw_plan *plan, const void *const *in, void *const *out)
+{
+    if (!plan)
+        return GW_EINVAL;
+    int64_t since = gw_now_ns();
+    gw_status s = check_start(plan, in, out);
+    if (s)
+        return s;
+    start(gw_gate_next(plan), in, out);
+    gw_gate_note(plan, since, GW_PENDING);
     return GW_OK;
 }
 
@@ -119,10 +128,20 @@ gw_status gw_start(gw_plan *plan, const void *in, void *out)
     return gw_start_list(plan, &in, &out);
 }
 
-gw_status gw_test(gw_plan *plan)
+/* A gated plan makes the call that its twin's run needs. */
+static gw_status speak_for(gw_plan *plan, gw_status (*call)(gw_plan *plan))
 {
-    if (!plan)
-        return GW_EINVAL;
+    int64_t since = gw_now_ns();
+    gw_plan *runner = gw_gate_current(plan);
+    gw_status s = call(runner);
+    if (runner != plan)
+        plan->error = runner->error;
+    gw_gate_note(plan, since, s);
+    return s;
+}
+
+static gw_status test(gw_plan *plan)
+{
     if (plan->state == GW_PLAN_IDLE)
         return gw_fail(&plan->error, GW_ESTATE, "no run is under way: gw_start first");
     if (plan->state == GW_PLAN_RUNNING && !gw_comm_progress(plan->comm))
@@ -130,10 +149,13 @@ gw_status gw_test(gw_plan *plan)
     return plan->state == GW_PLAN_RUNNING ? GW_PENDING : result(plan);
 }
 
-gw_status gw_wait(gw_plan *plan)
+gw_status gw_test(gw_plan *plan)
 {
-    if (!plan)
-        return GW_EINVAL;
+    return plan ? speak_for(plan, test) : GW_EINVAL;
+}
+
+static gw_status wait(gw_plan *plan)
+{
     if (plan->state == GW_PLAN_IDLE)
         return gw_fail(&plan->error, GW_ESTATE, "no run is under way: gw_start first");
     int64_t entered = plan->state == GW_PLAN_RUNNING ? gw_now_ns() : 0;
@@ -148,6 +170,11 @@ gw_status gw_wait(gw_plan *plan)
             gw_comm_pause(plan->comm, gw_now_ns() + plan->timeout_ns);
     }
     return result(plan);
+}
+
+gw_status gw_wait(gw_plan *plan)
+{
+    return plan ? speak_for(plan, wait) : GW_EINVAL;
 }
 
 void gw_plan_give_up(struct gw_plan *plan)

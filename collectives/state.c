@@ -2,7 +2,7 @@
 /* SPDX-FileCopyrightText: 2026 the gradwire authors */
 /* Residuals and momenta as bytes: training state, to be saved with the model.
  * Their layout is in records.h. */
-#include "collectives/plan.h"
+#include "collectives/gate.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -44,7 +44,7 @@ gw_status gw_plan_save(const gw_plan *plan, void *buffer, size_t capacity, size_
 {
     if (!plan || !buffer || !written)
         return GW_EINVAL;
-    if (plan->state == GW_PLAN_RUNNING)
+    if (gw_gate_runs(plan))
         return GW_ESTATE;
     size_t bytes = gw_plan_state_bytes(plan);
     if (capacity < bytes)
@@ -120,7 +120,7 @@ static gw_status walk(gw_plan *plan, const uint8_t *in, size_t bytes, float *scr
 static gw_status check_idle(gw_plan *plan)
 {
     gw_error_clear(&plan->error);
-    if (plan->state == GW_PLAN_RUNNING)
+    if (gw_gate_runs(plan))
         return gw_fail(&plan->error, GW_ESTATE, "a run is under way: gw_wait first");
     return GW_OK;
 }

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "collectives/gate.h"
 #include "compress/elements.h"
 
 size_t gw_plan_unit_first(const struct gw_plan *plan, const struct gw_segment *segment)
@@ -43,7 +44,9 @@ static gw_status prepare(struct gw_plan *plan, struct gw_error *error)
         return GW_OK;
     for (int t = 0; t < plan->tensors_count; t++) {
         struct gw_codec *codec = plan->tensors[t].codec;
-        gw_status s = gw_codec_prepare(codec, plan->in[t], error);
+        gw_status s = gw_gate_wrap(plan, t, error);
+        if (!s && !gw_memory_needed(plan)) /* which looks as it copies */
+            s = gw_codec_prepare(codec, plan->in[t], error);
         if (!s && plan->native) /* which takes the input as it is, and tells nobody of a failure */
             s = gw_codec_check_range(codec, 0, codec->site.count, error);
         if (s)
@@ -228,6 +231,7 @@ static gw_status commit(struct gw_plan *plan)
     for (int i = 0; i < plan->layout.segments_count; i++)
         if (plan->owners[i])
             gw_codec_commit(plan->owners[i]);
+    gw_gate_commit(plan);
     plan->committed = true;
     return GW_OK;
 }

@@ -110,6 +110,12 @@ tests_test_promises_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_test_promises_LDADD = libranks.la $(rooms_LIBS) $(CHECK_LIBS)
 TESTS += tests/test_promises
 
+check_PROGRAMS += tests/test_gate
+tests_test_gate_SOURCES = tests/test_gate.c
+tests_test_gate_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_gate_LDADD = libranks.la $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_gate
+
 check_PROGRAMS += tests/test_conservation
 tests_test_conservation_SOURCES = tests/test_conservation.c
 tests_test_conservation_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)

@@ -13,6 +13,7 @@ int main(void)
                                                                        body_list, body_many };
     enum { BODIES = sizeof bodies / sizeof *bodies };
     gw_comm *comm;
+    setenv("GRADWIRE_GATE", "off", 0); /* as tests/ranks.c does */
     if (!expect(gw_comm_open(&comm, "mpi:") == GW_OK, "mpi: %s", gw_comm_error(NULL)))
         return EXIT_FAILURE;
     int me = gw_comm_rank(comm);

@@ -12,6 +12,7 @@ int main(void)
     static void (*const bodies[])(gw_comm *, unsigned long long *) = { body_orders, body_sizes,
                                                                        body_saved };
     gw_comm *comm;
+    setenv("GRADWIRE_GATE", "off", 0); /* as tests/ranks.c does */
     if (!expect(gw_comm_open(&comm, "mpi:") == GW_OK, "mpi: %s", gw_comm_error(NULL)))
         return EXIT_FAILURE;
     for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
