@@ -16,6 +16,7 @@ struct need {
 
 struct finding { /* nothing but numbers: compared across ranks one by one */
     double status, crowding;
+    struct gw_memory_rates memory;
     struct gw_native_times native;
     struct gw_rates rates[];
 };
@@ -27,7 +28,9 @@ struct errand { /* of one gw_costs_measure */
     size_t bytes; /* of a finding */
     struct finding *mine, *all;
     struct need *needs;
-    void *room; /* of what probes the link and the transport */
+    bool memory;
+    void *room; /* of what probes the link, the transport and memory */
+    size_t room_bytes;
 };
 
 static int find(const struct gw_costs *costs, const char *spec)
@@ -69,14 +72,24 @@ static gw_status make_room(gw_comm *comm, int more)
         return GW_ENOMEM;
     if (!costs)
         memset(block, 0, sizeof *block);
-    block->crowding = costs ? block->crowding : 1;
+    block->crowding = costs ? block->crowding : comm->crowding;
     block->capacity = capacity;
     comm->costs = block;
     return GW_OK;
 }
 
+/* Ranks of one node measure memory at the same time, and share what caches they share. */
+static size_t room_bytes(const struct errand *e)
+{
+    enum { NODE_BYTES = 64 << 20, LEAST_BYTES = 4 << 20 };
+    size_t bytes = e->comm->probed ? 1 : gw_max_size(gw_probe_bytes(e->comm), GW_NATIVE_ROOM);
+    if (e->memory)
+        bytes = gw_max_size(gw_max_size(bytes, LEAST_BYTES), NODE_BYTES / e->comm->node_ranks);
+    return bytes;
+}
+
 /* Everything that needs memory comes before the others are told. */
-static gw_status open_errand(struct errand *e, const char *const *specs, int count)
+static gw_status open_errand(struct errand *e, const char *const *specs, int count, bool large)
 {
     size_t size = (size_t)e->comm->size;
     e->needs = calloc(size, sizeof *e->needs);
@@ -86,14 +99,16 @@ static gw_status open_errand(struct errand *e, const char *const *specs, int cou
     for (int i = 0; i < count; i++)
         if (!listed(e, specs[i]))
             e->specs[e->count++] = specs[i];
-    if (e->count == 0)
+    const struct gw_costs *costs = e->comm->costs;
+    e->memory = large && !(costs && costs->memory.read_s > 0);
+    if (e->count == 0 && !e->memory)
         return GW_OK;
     e->bytes = sizeof *e->mine + (size_t)e->count * sizeof *e->mine->rates;
     e->mine = calloc(1, e->bytes);
     e->all = calloc(size, e->bytes);
-    if (!e->comm->probed)
-        e->room = malloc(gw_max_size(gw_probe_bytes(e->comm), GW_NATIVE_ROOM));
-    if (!e->mine || !e->all || (!e->room && !e->comm->probed))
+    e->room_bytes = room_bytes(e);
+    e->room = malloc(e->room_bytes);
+    if (!e->mine || !e->all || !e->room)
         return GW_ENOMEM;
     return make_room(e->comm, e->count);
 }
@@ -109,7 +124,7 @@ static void close_errand(struct errand *e)
 
 static uint64_t digest(const struct errand *e)
 {
-    uint64_t what = 0;
+    uint64_t what = e->memory ? 3 : 0;
     for (int i = 0; i < e->count; i++)
         what = gw_mix64(what + gw_hash_text(e->specs[i])) | 1;
     return what;
@@ -143,6 +158,8 @@ static gw_status look(struct errand *e, struct gw_error *error)
         s = gw_comm_probe(comm, e->room, &lost, error);
     if (!s && first && comm->row->native)
         s = gw_native_measure(&e->mine->native, comm, e->room, &lost, error);
+    if (!s && e->memory)
+        gw_memory_measure(&e->mine->memory, e->room, e->room_bytes);
     if (lost) {
         gw_comm_keep(comm, e->room);
         e->room = NULL;
@@ -168,11 +185,14 @@ static void keep(struct errand *e)
         const struct finding *theirs =
             (const void *)((const uint8_t *)e->all + (size_t)r * e->bytes);
         worst(&mine->crowding, &theirs->crowding, sizeof mine->crowding);
+        worst(&mine->memory.read_s, &theirs->memory.read_s, sizeof mine->memory);
         worst(mine->native.seconds, theirs->native.seconds, sizeof mine->native.seconds);
         worst((double *)mine->rates, (const double *)theirs->rates,
               (size_t)e->count * sizeof *mine->rates);
     }
     costs->crowding = mine->crowding;
+    if (mine->memory.read_s > 0)
+        costs->memory = mine->memory;
     if (mine->native.count > 0)
         costs->native = mine->native;
     for (int i = 0; i < e->count; i++) {
@@ -208,14 +228,14 @@ static gw_status measure(struct errand *e, struct gw_error *error)
     return heard;
 }
 
-gw_status gw_costs_measure(gw_comm *comm, const char *const *specs, int count, gw_status local,
-                           struct gw_error *error)
+gw_status gw_costs_measure(gw_comm *comm, const char *const *specs, int count, bool large,
+                           gw_status local, struct gw_error *error)
 {
     struct errand e = { .comm = comm };
     bool go = false;
     if (comm->size == 1)
         return local;
-    gw_status s = open_errand(&e, specs, local ? 0 : count);
+    gw_status s = open_errand(&e, specs, local ? 0 : count, large && !local);
     if (s && !local)
         local = gw_fail(error, s, "not enough memory to measure codecs");
     if (!e.needs) { /* not even room to hear the others */

@@ -7,6 +7,7 @@ libcollectives_la_SOURCES = \
 	collectives/algorithms.c collectives/algorithms.h \
 	collectives/buckets.c collectives/buckets.h \
 	collectives/build.c \
+	collectives/cache.c collectives/cache.h \
 	collectives/choice.c collectives/choice.h \
 	collectives/collectives.c \
 	collectives/costs.c collectives/costs.h \
@@ -16,6 +17,7 @@ libcollectives_la_SOURCES = \
 	collectives/gate.c collectives/gate.h collectives/gate_run.c \
 	collectives/gather.c \
 	collectives/graph.c collectives/graph.h \
+	collectives/heap.c collectives/heap.h \
 	collectives/layout.c collectives/layout.h \
 	collectives/linear.c \
 	collectives/live.c collectives/live.h \

@@ -3,6 +3,7 @@
 /* From a plan to the problem that algorithms see and the terms that prices depend on. */
 #include <stdlib.h>
 
+#include "collectives/cache.h"
 #include "collectives/costs.h"
 #include "collectives/plan.h"
 
@@ -77,6 +78,7 @@ static void add_rates(struct gw_rates *sum, const struct gw_rates *rates, double
     }
     sum->coded_bytes += share * rates->coded_bytes;
     sum->merged_bytes += share * rates->merged_bytes;
+    sum->state_floats += share * rates->state_floats;
 }
 
 static struct gw_terms terms_of(const struct gw_plan *plan, const char *instead, size_t side_floats)
@@ -89,11 +91,14 @@ static struct gw_terms terms_of(const struct gw_plan *plan, const char *instead,
                           .near = comm->near,
                           .far = comm->far,
                           .nodes = comm->nodes,
+                          .memory = gw_memory_assumed,
                           .crowding = costs ? costs->crowding : 1,
                           .threads = 1 };
     t.elements = (double)t.count * (double)gw_type_bytes(plan->type) / 4;
     if (costs)
         t.native = costs->native;
+    if (costs && costs->memory.read_s > 0)
+        t.memory = costs->memory;
     for (int i = 0; i < plan->tensors_count; i++) {
         const struct gw_plan_tensor *tensor = &plan->tensors[i];
         const struct gw_rates *rates = gw_costs_of(comm, instead ? instead : tensor->spec);
@@ -107,6 +112,12 @@ static struct gw_terms terms_of(const struct gw_plan *plan, const char *instead,
 /* ---- what the rest of the room asks ------------------------------------------------------------
  */
 
+/* Too large for caches: then memory counts. */
+static bool is_large(const struct gw_plan *plan)
+{
+    return elements_of(plan) * gw_type_bytes(plan->type) > GW_CACHE_BYTES / 2;
+}
+
 static gw_status measure(struct gw_plan *plan, const char *compare, struct gw_error *error)
 {
     const char **specs = calloc((size_t)plan->tensors_count + 1, sizeof *specs);
@@ -119,7 +130,7 @@ static gw_status measure(struct gw_plan *plan, const char *compare, struct gw_er
     if (!specs)
         s = gw_fail(error, GW_ENOMEM, "not enough memory for a plan of %d tensors",
                     plan->tensors_count);
-    s = gw_costs_measure(plan->comm, specs, count, s, error);
+    s = gw_costs_measure(plan->comm, specs, count, is_large(plan), s, error);
     free(specs);
     return s;
 }
@@ -129,9 +140,9 @@ gw_status gw_plan_measure(struct gw_plan *plan, const char *algorithm, const cha
 {
     const struct gw_wish wish = { algorithm, plan->piece_count };
     if (local)
-        return gw_costs_measure(plan->comm, NULL, 0, local, error);
+        return gw_costs_measure(plan->comm, NULL, 0, false, local, error);
     if (!compare && !gw_choice_is_open(&plan->problem, elements_of(plan), &wish))
-        return gw_costs_measure(plan->comm, NULL, 0, GW_OK, error);
+        return gw_costs_measure(plan->comm, NULL, 0, false, GW_OK, error);
     return measure(plan, compare, error);
 }
 

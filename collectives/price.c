@@ -13,7 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collectives/cache.h"
 #include "collectives/graph.h"
+#include "collectives/heap.h"
 #include "compress/codec.h"
 
 /* Steps that neither move nor touch floats. */
@@ -21,48 +23,6 @@ static const double SMALL_STEP_S = 3e-7;
 
 /* A meeting in shared memory, per rank that meets. */
 static const double MEET_S = 1e-6;
-
-/* ---- a heap of steps, the least key on top -----------------------------------------------------
- */
-
-struct entry {
-    double key;
-    int step;
-};
-
-struct heap {
-    struct entry *entries;
-    int count;
-};
-
-static bool before(struct entry a, struct entry b)
-{
-    return a.key < b.key || (a.key <= b.key && a.step < b.step);
-}
-
-static void push(struct heap *h, double key, int step)
-{
-    struct entry entry = { key, step };
-    int at = h->count++;
-    for (; at > 0 && before(entry, h->entries[(at - 1) / 2]); at = (at - 1) / 2)
-        h->entries[at] = h->entries[(at - 1) / 2];
-    h->entries[at] = entry;
-}
-
-static struct entry pop(struct heap *h)
-{
-    struct entry top = h->entries[0], last = h->entries[--h->count];
-    int at = 0;
-    for (int child = 1; child < h->count; child = 2 * at + 1) {
-        child += child + 1 < h->count && before(h->entries[child + 1], h->entries[child]);
-        if (!before(h->entries[child], last))
-            break;
-        h->entries[at] = h->entries[child];
-        at = child;
-    }
-    h->entries[at] = last;
-    return top;
-}
 
 /* ---- the play ----------------------------------------------------------------------------------
  */
@@ -74,12 +34,14 @@ struct play {
     const struct gw_problem *p;
     const struct gw_terms *terms;
     struct gw_graph graph;
+    struct gw_cache cache; /* places: input, SUM and output pieces, then slots */
+    int pieces;
     double piece, payloads; /* elements of a piece, payloads that it consists of */
     double now, out_free, in_free;
     int idle, left;
     uint8_t *state;
-    struct heap ready, events; /* by index; by time */
-    int *receives;             /* steps, in list order */
+    struct gw_heap ready, events; /* by index; by time */
+    int *receives;                /* steps, in list order */
     int receives_count, sent, shift;
     double *delivered; /* by ordinal of the receive; NAN: not known yet */
     int *ordinal;      /* of a receive, by step */
@@ -133,6 +95,101 @@ static double message_bytes(const struct play *play, int slot)
     }
 }
 
+/* ---- what has to come from memory --------------------------------------------------------------
+ */
+
+enum place { INPUT, SUM, OUTPUT, PLACES };
+
+static double read_s(struct play *play, int place, double bytes)
+{
+    return gw_cache_touch(&play->cache, place, bytes) * play->terms->memory.read_s;
+}
+
+static double write_s(struct play *play, int place, double bytes)
+{
+    return gw_cache_touch(&play->cache, place, bytes) * play->terms->memory.write_s;
+}
+
+/* Floats of a piece, or of all. */
+static double touch_s(struct play *play, enum place place, int piece, double rate)
+{
+    double seconds = 0;
+    int first = piece < 0 ? 0 : piece, end = piece < 0 ? play->pieces : piece + 1;
+    for (int i = first; i < end; i++)
+        seconds +=
+            gw_cache_touch(&play->cache, (int)place * play->pieces + i, 4 * play->piece) * rate;
+    return seconds;
+}
+
+static double slot_s(struct play *play, int slot, bool writes)
+{
+    int place = PLACES * play->pieces + slot;
+    double bytes = message_bytes(play, slot);
+    return writes ? write_s(play, place, bytes) : read_s(play, place, bytes);
+}
+
+/* State stands beside what it belongs to, and is as cold. */
+static double encode_s(struct play *play, enum place from, const struct gw_step *step)
+{
+    const struct gw_memory_rates *memory = &play->terms->memory;
+    double state = play->terms->rates.state_floats;
+    return touch_s(play, from, step->piece,
+                   memory->read_s * (1 + state) + memory->write_s * state) +
+           slot_s(play, step->slot, true);
+}
+
+/* What other ranks wrote, or will read, is in no cache of this core's whatever its size. */
+static double shared_s(struct play *play, const struct gw_step *step)
+{
+    const double reads = play->terms->memory.read_s, writes = play->terms->memory.write_s;
+    double bytes = 4 * (step->piece < 0 ? play->terms->elements : play->piece);
+    double theirs = bytes * reads;
+    if (step->kind == GW_STEP_SHARE)
+        return touch_s(play, INPUT, step->piece, reads) + bytes * writes;
+    if (step->kind == GW_STEP_REDUCE || step->kind == GW_STEP_COMBINE)
+        theirs *= sharers(play) - 1;
+    if (step->kind == GW_STEP_REDUCE)
+        return theirs + touch_s(play, SUM, step->piece, writes);
+    return theirs + touch_s(play, OUTPUT, step->piece, writes);
+}
+
+static double memory_s(struct play *play, const struct gw_step *step)
+{
+    const double reads = play->terms->memory.read_s, writes = play->terms->memory.write_s;
+    switch (step->kind) {
+    case GW_STEP_PREPARE:
+        /* Most codecs look at what they encode as they go: then this takes no time at all. */
+        return prepare_s(play) > 1e-11 * play->terms->elements ? touch_s(play, INPUT, -1, reads)
+                                                               : 0;
+    case GW_STEP_ENCODE:
+        return encode_s(play, INPUT, step);
+    case GW_STEP_REENCODE:
+        return encode_s(play, SUM, step);
+    case GW_STEP_LOAD:
+        return touch_s(play, INPUT, step->piece, reads) + touch_s(play, SUM, step->piece, writes);
+    case GW_STEP_DECODE:
+    case GW_STEP_ADD:
+        return slot_s(play, step->slot, false) + touch_s(play, SUM, step->piece, writes);
+    case GW_STEP_SHARE:
+    case GW_STEP_REDUCE:
+    case GW_STEP_COMBINE:
+    case GW_STEP_FETCH:
+    case GW_STEP_TAKE:
+        return shared_s(play, step);
+    case GW_STEP_DELIVER:
+        return slot_s(play, step->slot, false) + touch_s(play, OUTPUT, step->piece, writes);
+    case GW_STEP_COPY:
+        return touch_s(play, SUM, step->piece, reads) + touch_s(play, OUTPUT, step->piece, writes);
+    case GW_STEP_RECV:
+        return slot_s(play, step->slot, true);
+    default:
+        return 0;
+    }
+}
+
+/* ---- what steps take ---------------------------------------------------------------------------
+ */
+
 static const struct gw_link *link_to(const struct play *play, int peer)
 {
     const int *nodes = play->terms->nodes;
@@ -157,8 +214,8 @@ static double receive_s(const struct play *play, const struct gw_step *step)
     return link->message_s + copy + (payload ? work_at(play, GW_WORK_CHECK) : SMALL_STEP_S);
 }
 
-/* Processor time of a step on a core of its own. */
-static double step_s(const struct play *play, const struct gw_step *step)
+/* Processor time of a step on a core of its own, everything in its cache. */
+static double cached_s(const struct play *play, const struct gw_step *step)
 {
     switch (step->kind) {
     case GW_STEP_PREPARE:
@@ -196,6 +253,12 @@ static double step_s(const struct play *play, const struct gw_step *step)
     }
 }
 
+/* Loads and stores overlap with arithmetic: the longer of both counts. */
+static double step_s(struct play *play, const struct gw_step *step)
+{
+    return fmax(cached_s(play, step), memory_s(play, step));
+}
+
 double gw_price_native(const struct gw_problem *p, const struct gw_terms *terms, double bytes)
 {
     const struct gw_native_times *n = &terms->native;
@@ -221,7 +284,7 @@ double gw_price_native(const struct gw_problem *p, const struct gw_terms *terms,
 static void expect(struct play *play, int step, double delivered)
 {
     play->state[step] = COMING;
-    push(&play->events, delivered > play->now ? delivered : play->now, step);
+    gw_heap_push(&play->events, delivered > play->now ? delivered : play->now, step);
 }
 
 /* Nothing holds the step up any more. */
@@ -230,11 +293,11 @@ static void release(struct play *play, int i)
     const struct gw_step *step = &play->list->steps[i];
     if (step->kind == GW_STEP_MEET) {
         play->state[i] = WORKS;
-        push(&play->events, play->now + MEET_S * sharers(play) * play->terms->crowding, i);
+        gw_heap_push(&play->events, play->now + MEET_S * sharers(play) * play->terms->crowding, i);
     } else if (step->kind == GW_STEP_NATIVE) {
         play->state[i] = WORKS;
         double bytes = play->piece * 4;
-        push(&play->events, play->now + gw_price_native(play->p, play->terms, bytes), i);
+        gw_heap_push(&play->events, play->now + gw_price_native(play->p, play->terms, bytes), i);
     } else if (step->kind == GW_STEP_RECV) {
         double delivered = play->delivered[play->ordinal[i]];
         play->state[i] = POSTED;
@@ -244,7 +307,7 @@ static void release(struct play *play, int i)
         if (next >= 0 && --play->graph.waits[next] == 0)
             release(play, next);
     } else {
-        push(&play->ready, i, i);
+        gw_heap_push(&play->ready, i, i);
     }
 }
 
@@ -314,18 +377,18 @@ static void run(struct play *play)
             release(play, i);
     while (play->left > 0) {
         while (play->idle > 0 && play->ready.count > 0) {
-            int i = pop(&play->ready).step;
+            int i = gw_heap_pop(&play->ready).step;
             play->state[i] = WORKS;
             play->idle--;
             double seconds = step_s(play, &play->list->steps[i]) * play->terms->crowding;
-            push(&play->events, play->now + seconds, i);
+            gw_heap_push(&play->events, play->now + seconds, i);
         }
         if (play->events.count == 0 && !force_message(play))
             break;
-        struct entry event = pop(&play->events);
+        struct gw_entry event = gw_heap_pop(&play->events);
         play->now = event.key;
         if (play->state[event.step] == COMING) {
-            push(&play->ready, event.step, event.step);
+            gw_heap_push(&play->ready, event.step, event.step);
             continue;
         }
         enum gw_step_kind kind = play->list->steps[event.step].kind;
@@ -346,6 +409,10 @@ static gw_status open_play(struct play *play)
     play->receives = malloc(steps * sizeof *play->receives);
     play->delivered = malloc(steps * sizeof *play->delivered);
     play->ordinal = malloc(steps * sizeof *play->ordinal);
+    /* Runs follow each other: what this one touches first, the one before touched last. */
+    double around = (3 + 2 * play->terms->rates.state_floats) * 4 * (double)play->terms->count;
+    if (gw_cache_open(&play->cache, PLACES * play->pieces + play->list->slots_count, around))
+        return GW_ENOMEM;
     if (!play->state || !play->ready.entries || !play->events.entries || !play->receives ||
         !play->delivered || !play->ordinal)
         return GW_ENOMEM;
@@ -368,6 +435,7 @@ static void close_play(struct play *play)
     free(play->receives);
     free(play->delivered);
     free(play->ordinal);
+    free(play->cache.last);
 }
 
 gw_status gw_price_list(double *seconds, const struct gw_step_list *list, int pieces,
@@ -376,6 +444,7 @@ gw_status gw_price_list(double *seconds, const struct gw_step_list *list, int pi
     struct play play = { .list = list,
                          .p = p,
                          .terms = terms,
+                         .pieces = pieces,
                          .piece = terms->elements / pieces,
                          .payloads = 1 + (terms->tensors - 1.0) / pieces,
                          .idle = terms->threads > 1 ? terms->threads : 1,

@@ -33,6 +33,8 @@ const struct gw_rates gw_rates_assumed = {
     .merged_bytes = 4,
 };
 
+const struct gw_memory_rates gw_memory_assumed = { 1e-10, 2e-10 };
+
 struct sample {
     struct gw_codec *codec;
     int pieces, merged; /* payloads; how many of them are merged */
@@ -218,6 +220,7 @@ static void fit(struct gw_rates *out, const struct sample *small, const struct s
             line_through(SMALL, small->seconds[w], (double)large->piece * parts, large->seconds[w]);
     }
     double count = (double)large->piece, coded = 0;
+    out->state_floats = (double)gw_codec_state_count(large->codec) / (count * large->pieces);
     for (int p = 0; p < large->pieces; p++)
         coded += (double)(large->bytes[p] - GW_HEADER_BYTES);
     out->coded_bytes = coded / large->pieces / count;
@@ -242,4 +245,33 @@ gw_status gw_rates_measure(struct gw_rates *out, const char *spec, int ranks,
     }
     close_sample(&small);
     return s;
+}
+
+/* ---- memory ------------------------------------------------------------------------------------
+ */
+
+static double processor_s(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+void gw_memory_measure(struct gw_memory_rates *out, void *room, size_t bytes)
+{
+    size_t half = bytes / 2;
+    double set_s = INFINITY, copy_s = INFINITY;
+    uint8_t *a = room, *b = a + half;
+    memset(a, 1, bytes); /* pages come on the first touch */
+    for (int i = 0; i < 2; i++) {
+        double start = processor_s();
+        memcpy(a, b, half);
+        double middle = processor_s();
+        memset(b, i, half);
+        double end = processor_s();
+        copy_s = fmin(copy_s, middle - start);
+        set_s = fmin(set_s, end - middle);
+    }
+    out->write_s = set_s / (double)half;
+    out->read_s = fmax(copy_s - set_s, copy_s / 3) / (double)half;
 }

@@ -31,6 +31,12 @@ struct gw_line {
 struct gw_rates {
     struct gw_line work[GW_WORKS];
     double coded_bytes, merged_bytes; /* per element of 4 bytes, of normally distributed floats */
+    double state_floats;              /* per element: read, and written anew, by each encode */
+};
+
+/* Of memory that is in no cache, per byte. */
+struct gw_memory_rates {
+    double read_s, write_s;
 };
 
 /* Measure a canonical spec with payloads of `ranks` ranks to merge; takes a few milliseconds.
@@ -38,7 +44,12 @@ struct gw_rates {
 gw_status gw_rates_measure(struct gw_rates *out, const char *spec, int ranks,
                            struct gw_error *error);
 
+/* Measure memory in `room`, in processor time; together with what other ranks of the node measure
+ * it must be more than caches hold. */
+void gw_memory_measure(struct gw_memory_rates *out, void *room, size_t bytes);
+
 /* What is assumed where nothing was measured because nothing depends on it. */
 extern const struct gw_rates gw_rates_assumed;
+extern const struct gw_memory_rates gw_memory_assumed;
 
 #endif

@@ -36,6 +36,7 @@ static struct gw_terms terms(size_t count, double bits_per_s, double latency_s, 
                           .elements = (double)count,
                           .tensors = 1,
                           .rates = gw_rates_assumed,
+                          .memory = gw_memory_assumed,
                           .crowding = 1,
                           .threads = 1 };
     t.near = t.far =
@@ -336,7 +337,7 @@ static void disagree(gw_comm *comm, void *context)
     (void)context;
     for (int i = 0; i < 2; i++) {
         gw_options options = { .codec = r == 1 && i == 1 ? "fp16" : "qsgd",
-                               .algorithm = r == 1 && i == 0 ? "direct" : NULL,
+                               .algorithm = r == 1 && i == 0 ? "gather" : NULL,
                                .piece_count = 1000,
                                .gate = GW_GATE_OFF };
         gw_status s = gw_plan_allreduce(&plan, comm, 1 << 20, GW_F32, GW_SUM, &options);
