@@ -36,6 +36,13 @@ gw_status gw_plan_stats(const gw_plan *plan, gw_stats *stats)
     return GW_OK;
 }
 
+const char *gw_plan_codec(const gw_plan *plan)
+{
+    if (plan->gate && plan->gate->raw)
+        return "raw";
+    return plan->tensors_count > 0 ? plan->tensors[0].spec : "";
+}
+
 const char *gw_plan_algorithm(const gw_plan *plan)
 {
     const gw_plan *sender = plan->gate && plan->gate->raw ? plan->gate->twin : plan;

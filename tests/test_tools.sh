@@ -139,6 +139,7 @@ expect 1 bench --dist file:/nowhere/x
 expect 1 bench --link 1gbit
 expect 1 bench --timeout 0
 expect 1 bench --codec " "
+expect 1 bench --gate maybe
 expect 1 bench --codec nothing:bits=3
 grep -q nothing "$scratch/err" || wrong "bench does not name the codec that there is not"
 expect 1 bench -b 4K -e 4K --json /nowhere/x
@@ -150,7 +151,7 @@ OMPI_COMM_WORLD_SIZE=2 expect 1 bench --ranks 2
 keys=$(sed -n '/^\.SH OUTPUT/,/^nmse, cosine/p' "$srcdir/doc/man/gradwire-bench.1" |
     sed -n 's/^\.IR\{0,1\} //p' | tr -d '",' | tr ' ' '\n' | sed '/^$/d' | sort | tr '\n' ' ')
 design='algbw_gbs algorithm bias busbw_gbs codec cosine count decode_gbs encode_gbs nmse op ranks '
-design=$design'ratio reason size_bytes time_us_avg time_us_max time_us_min time_us_p50 time_us_p99 '
+design=$design'ratio reason sent_codec size_bytes time_us_avg time_us_max time_us_min time_us_p50 time_us_p99 '
 design=$design'transport vs_fp16 vs_raw wire_bytes wrong '
 [ "$keys" = "$design" ] || wrong "the manual documents the keys $keys, expected $design"
 python=$(command -v python3) || echo "test_tools: no python3, JSON is looked at with grep alone"
@@ -205,6 +206,13 @@ quick="-b 4K -e 64K -f 16 -n 3 -w 1"
     grep -q '"algorithm":"gather"' "$rows" || wrong "--algorithm does not show"
     GRADWIRE_ALGORITHM=ring expect 0 bench $quick --ranks 2 --codec raw --json "$rows"
     grep -q '"algorithm":"ring"' "$rows" || wrong "GRADWIRE_ALGORITHM does not show"
+    slow="-b 64K -e 64K -n 2 -w 1 --ranks 2 --link 10mbit,10us"
+    expect 0 bench $slow --codec 'qsgd:bits=4' --gate auto --json "$rows"
+    grep -q '"sent_codec":"qsgd:bits=4.*"reason":"sends codes' "$rows" || wrong "gate: $(cat "$rows")"
+    expect 0 bench $quick --ranks 1 -c --codec 'ef+qsgd' --json "$rows"
+    grep -q '"sent_codec":"raw".*"reason":"sends raw' "$rows" || wrong "gate: $(cat "$rows")"
+    GRADWIRE_GATE=off expect 0 bench $quick --ranks 1 -c --codec 'ef+qsgd' --json "$rows"
+    grep -q '"sent_codec":"ef+qsgd' "$rows" || wrong "GRADWIRE_GATE does not show"
     expect 4 bench $quick --ranks 2 --codec raw --min-busbw 1000000
     expect 3 bench -b 1M -n 1 --ranks 2 --codec raw --link 1mbit,1ms --timeout 0.1
 }

@@ -30,6 +30,7 @@ struct bench_options {
     char *specs, **codecs; /* owned; codecs are parts of specs */
     size_t codecs_count;
     const char *algorithm; /* NULL: the cheapest */
+    gw_gate gate;          /* of the codecs, not of the baselines */
     enum bench_op op;
     const char *dist;
     const char *json; /* NULL: no file */
@@ -47,7 +48,7 @@ void bench_options_close(struct bench_options *options);
 /* One row: what was measured of one codec at one size; the same on every rank. Values that could
  * not be measured are NaN. */
 struct bench_row {
-    const char *codec, *algorithm, *reason;
+    const char *codec, *sent_codec, *algorithm, *reason;
     size_t count;
     double wire_bytes, ratio;
     struct bench_times times;

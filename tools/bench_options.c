@@ -10,6 +10,7 @@
 enum key {
     KEY_CODEC = 256,
     KEY_ALGORITHM,
+    KEY_GATE,
     KEY_OP,
     KEY_DIST,
     KEY_LINK,
@@ -31,6 +32,11 @@ static const struct argp_option flags[] = {
       "qsgd:bits=4)",
       1 },
     { "algorithm", KEY_ALGORITHM, "NAME", 0, "default GRADWIRE_ALGORITHM, else the cheapest", 1 },
+    { "gate", KEY_GATE, "MODE", 0,
+      "auto, off or live: whether raw may be sent where the codec is slower (default "
+      "GRADWIRE_GATE, "
+      "else auto)",
+      1 },
     { "op", KEY_OP, "NAME", 0, "allreduce (default), reduce_scatter, allgather or broadcast", 1 },
     { "dist", KEY_DIST, "NAME", 0,
       "input: normal (default), laplace, sparse (1 in 100 not zero) or file:PATH (floats of 4 "
@@ -107,6 +113,18 @@ static int parse_letter(int key, const char *arg, struct bench_options *options)
     }
 }
 
+static int parse_gate(gw_gate *out, const char *text)
+{
+    static const char *const names[] = { "", "auto", "off", "live" };
+    for (int i = GW_GATE_AUTO; i <= GW_GATE_LIVE; i++) {
+        if (strcmp(text, names[i]) == 0) {
+            *out = (gw_gate)i;
+            return 0;
+        }
+    }
+    return -1;
+}
+
 static int parse_word(int key, const char *arg, struct bench_options *options)
 {
     switch (key) {
@@ -115,6 +133,8 @@ static int parse_word(int key, const char *arg, struct bench_options *options)
     case KEY_ALGORITHM:
         options->algorithm = arg;
         return 0;
+    case KEY_GATE:
+        return parse_gate(&options->gate, arg);
     case KEY_OP:
         return bench_parse_op(&options->op, arg);
     case KEY_DIST:

@@ -38,6 +38,11 @@ static const char *word_codec(const struct cell_source *from)
     return from->row->codec;
 }
 
+static const char *word_sent_codec(const struct cell_source *from)
+{
+    return from->row->sent_codec;
+}
+
 static const char *word_algorithm(const struct cell_source *from)
 {
     return from->row->algorithm;
@@ -160,6 +165,7 @@ static const struct column columns[] = {
     { "transport", NULL, word_transport, NULL, NULL, 0, 0 },
     { "ranks", NULL, NULL, number_ranks, "%.0f", 0, 1 },
     { "codec", "codec", word_codec, NULL, NULL, -24, 0 },
+    { "sent_codec", NULL, word_sent_codec, NULL, NULL, 0, 0 },
     { "algorithm", "algorithm", word_algorithm, NULL, NULL, -9, 0 },
     { "wire_bytes", "wire", NULL, number_wire, "%.0f", 11, 1 },
     { "ratio", "ratio", NULL, number_ratio, "%.2f", 7, 0 },

@@ -15,6 +15,7 @@ enum cost { ENCODE, DECODE, SENT, RAW_BYTES, COSTS };
 
 struct contender {
     const char *codec, *algorithm;
+    gw_gate gate;
     gw_plan *plan; /* NULL: a baseline that this comm or op does not have */
     double *seconds;
     double *cost; /* seconds per byte, bytes */
@@ -55,6 +56,7 @@ static int open_field(struct field *field, const struct bench *bench)
         c->seconds = field->numbers + i * each;
         c->cost = c->seconds + runs;
         c->codec = i == RAW ? "raw" : i == FP16 ? "fp16" : options->codecs[i - BASELINES];
+        c->gate = i < BASELINES ? GW_GATE_OFF : options->gate;
         c->algorithm = i == RAW ? "native" : i == FP16 ? NULL : options->algorithm;
     }
     return 0;
@@ -62,7 +64,9 @@ static int open_field(struct field *field, const struct bench *bench)
 
 static gw_status plan(struct contender *c, struct bench *bench, size_t count)
 {
-    const gw_options options = { .codec = c->codec, .algorithm = c->algorithm, .name = "bench" };
+    const gw_options options = {
+        .codec = c->codec, .algorithm = c->algorithm, .gate = c->gate, .name = "bench"
+    };
     return bench_plan(&c->plan, bench, count, &options);
 }
 
@@ -187,6 +191,7 @@ static struct bench_row make_row(const struct field *field, struct contender *c,
     const struct bench_options *options = bench->options;
     size_t runs = (size_t)options->runs;
     struct bench_row row = { .codec = c->codec,
+                             .sent_codec = gw_plan_codec(c->plan),
                              .algorithm = gw_plan_algorithm(c->plan),
                              .reason = gw_plan_reason(c->plan),
                              .count = count,

@@ -215,7 +215,10 @@ typedef struct gw_stats {
 /* Fill `*stats`. Computing error_norm reads all residuals. */
 GW_API GW_MUST_CHECK gw_status gw_plan_stats(const gw_plan *plan, gw_stats *stats);
 
-/* The algorithm in force and the sentence that says why it was chosen; live as long as the plan. */
+/* What the next run sends (the spec of the first tensor's codec, or "raw" where the gate decided
+ * so), the algorithm in force, and the sentence that says why. They live as long as the plan; those
+ * of GW_GATE_LIVE until the next gw_start. */
+GW_API const char *gw_plan_codec(const gw_plan *plan);
 GW_API const char *gw_plan_algorithm(const gw_plan *plan);
 GW_API const char *gw_plan_reason(const gw_plan *plan);
 
