@@ -74,7 +74,7 @@ static void describe(struct text *t, const struct gw_plan *plan, gw_status local
            plan->algorithm->info.name, plan->problem.pieces, nonfinites[plan->nonfinite],
            plan->one_sided_ef, plan->channel);
     append(t, "gate %s every %u\n", gates[plan->gate_mode], plan->gate_every);
-    append(t, "tensors %d\n", plan->tensors_count);
+    append(t, "trace %s\ntensors %d\n", plan->comm->attached ? "on" : "off", plan->tensors_count);
     for (int i = 0; i < plan->tensors_count; i++)
         append(t, "tensor %d: '%s' of %zu elements by %s\n", i, plan->tensors[i].name,
                plan->tensors[i].count, plan->tensors[i].spec);

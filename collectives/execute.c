@@ -12,6 +12,7 @@
  * its receive, and the next run starts clean. Only silence (a deadline) or a transport's own error
  * leaves the list half done; then the comm is broken. */
 #include "collectives/gate.h"
+#include "collectives/trace.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -137,7 +138,7 @@ static void work(struct gw_plan *plan, int i, int scratch)
         struct gw_error error;
         error.status = GW_OK;
         gw_status s = gw_plan_injected(plan, step, &error);
-        bool timed = elements(plan, step) >= TIMED_ELEMENTS;
+        bool timed = elements(plan, step) >= TIMED_ELEMENTS || plan->trace;
         gw_plan_unlock(plan);
         int64_t before = timed ? gw_now_ns() : 0;
         if (!s)
@@ -146,6 +147,8 @@ static void work(struct gw_plan *plan, int i, int scratch)
         gw_plan_lock(plan);
         if (timed)
             gw_plan_account(plan, step, after - before, scratch == 0);
+        if (plan->trace)
+            gw_trace_work(plan, i, before, after, scratch != 0);
         if (s)
             gw_plan_fail(plan, i, &error);
     }
@@ -178,6 +181,8 @@ static void begin_polled(struct gw_plan *plan, int i)
     if (gw_plan_begin(plan, step, &error))
         gw_plan_fail(plan, i, &error);
     plan->status[i] = GW_STEP_UNDER_WAY;
+    if (plan->trace)
+        gw_trace_begin(plan, i);
     plan->polled[plan->polled_count++] = i;
     plan->comm->polled++;
 }
@@ -219,6 +224,8 @@ static bool poll_steps(struct gw_plan *plan)
         plan->polled[k] = plan->polled[--plan->polled_count];
         plan->comm->polled--;
         plan->comm->idle = 0;
+        if (plan->trace)
+            gw_trace_end(plan, i, 0);
         if (s)
             gw_plan_fail(plan, i, &error);
         gw_plan_finish(plan, i);
@@ -346,7 +353,10 @@ void gw_plan_end_run(struct gw_plan *plan)
     if (plan->pool)
         gw_pool_withdraw(plan->pool, &plan->job);
     gw_comm_remove_runnable(plan->comm, &plan->runnable);
-    plan->stats.total_s = (double)(gw_now_ns() - plan->started_ns) * 1e-9;
+    int64_t now = gw_now_ns();
+    plan->stats.total_s = (double)(now - plan->started_ns) * 1e-9;
+    if (plan->trace)
+        gw_trace_run(plan, now);
     plan->stats.wait_s = plan->stats.total_s - plan->own_work_s;
     if (!plan->failure.status) {
         plan->stats.runs++;

@@ -42,6 +42,8 @@ libcollectives_la_SOURCES = \
 	collectives/start.c \
 	collectives/state.c \
 	collectives/steps.c collectives/steps.h \
+	collectives/trace.c collectives/trace.h \
+	collectives/trace_file.c collectives/trace_file.h \
 	collectives/tree.c \
 	collectives/trial.c collectives/trial.h \
 	collectives/work.c

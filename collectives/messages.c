@@ -3,6 +3,7 @@
 /* Steps that the transport does. Messages of one peer and direction arrive in the order they were
  * started in, so of each such chain only the first that is under way is tested. */
 #include "collectives/plan.h"
+#include "collectives/trace.h"
 
 #include <stdio.h>
 
@@ -84,6 +85,8 @@ void gw_plan_start_message(struct gw_plan *plan, int i)
             gw_plan_fail(plan, i, &error);
     }
     plan->status[i] = GW_STEP_UNDER_WAY;
+    if (plan->trace)
+        gw_trace_begin(plan, i);
     bool nothing =
         step->kind == GW_STEP_NATIVE && (plan->failure.status || plan->layout.segments_count == 0);
     gw_status s = nothing ? GW_OK : hand_over(plan, i);
@@ -100,13 +103,15 @@ static gw_status look_at(struct gw_plan *plan, const struct gw_step *step, size_
     if (status == GW_ECAPACITY)
         return gw_fail(error, GW_EPAYLOAD, "from rank %d: a message longer than %zu bytes",
                        step->peer, plan->slots[step->slot].capacity);
-    bool timed = bytes >= TIMED_BYTES;
+    bool timed = bytes >= TIMED_BYTES || plan->trace;
     gw_plan_unlock(plan);
     int64_t before = timed ? gw_now_ns() : 0;
     gw_status s = gw_plan_accept(plan, step, bytes, error);
     int64_t after = timed ? gw_now_ns() : 0;
     gw_plan_lock(plan);
     gw_plan_account(plan, step, after - before, true);
+    if (plan->trace)
+        gw_trace_work(plan, (int)(step - plan->list.steps), before, after, false);
     return s;
 }
 
@@ -138,6 +143,8 @@ static gw_status test(struct gw_plan *plan, int lane)
         if (s == GW_PENDING)
             return s;
         plan->ops[i] = NULL;
+        if (plan->trace)
+            gw_trace_end(plan, i, bytes);
     }
     if (s && s != GW_ECAPACITY) {
         fail_transport(plan, i, s);

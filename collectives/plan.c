@@ -10,6 +10,7 @@
 
 #include "base/settings.h"
 #include "collectives/gate.h"
+#include "collectives/trace.h"
 
 enum { THREADS_MAX = 1024 };
 
@@ -178,7 +179,9 @@ static const char *algorithm_of(const struct gw_request *request)
 /* What an algorithm needs besides the agreement of all ranks. */
 static gw_status equip(struct gw_plan *plan)
 {
-    gw_status s = gw_memory_open(plan, &plan->comm->error);
+    gw_status s = gw_trace_meet(plan, &plan->comm->error);
+    if (!s)
+        s = gw_memory_open(plan, &plan->comm->error);
     if (!s && plan->algorithm == &gw_native)
         s = gw_comm_split(&plan->native, plan->comm, 0, plan->comm->rank);
     return s;
@@ -205,6 +208,8 @@ static gw_status create(gw_plan **out, gw_comm *comm, const struct gw_request *r
     s = gw_plan_measure(plan, algorithm_of(request), plan->gate ? "raw" : NULL, s, &comm->error);
     if (!s)
         s = gw_plan_build(plan, algorithm_of(request), &comm->error);
+    if (!s)
+        s = gw_trace_open(plan, &comm->error);
     s = gw_plan_agree(plan, s, &comm->error);
     if (s) {
         gw_plan_close(plan);
@@ -285,6 +290,7 @@ void gw_plan_close(gw_plan *plan)
     gw_comm_close(plan->native); /* its op, if any, was given up above */
     for (int i = 0; plan->owners && i < plan->layout.segments_count; i++)
         gw_codec_close(plan->owners[i]);
+    gw_trace_close(plan);
     close_tensors(plan);
     gw_steps_free(&plan->list);
     gw_graph_free(&plan->graph);

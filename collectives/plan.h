@@ -115,6 +115,7 @@ struct gw_plan {
     const char *no_gate;     /* why not; "": for no reason worth words */
     struct gw_plan *wrapped; /* of a gate's twin: whose wrappers make its input; else NULL */
 
+    struct gw_plan_trace *trace; /* NULL: none is asked for */
     struct gw_stats stats;
     double own_work_s; /* of the executor, in this run */
     int64_t started_ns;

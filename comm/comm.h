@@ -79,6 +79,10 @@ struct gw_runnable { /* something that makes progress whenever the comm's thread
     struct gw_runnable *next;
 };
 
+struct gw_attached { /* something of the rooms above that must see the comm before it closes */
+    void (*close)(struct gw_attached *self, gw_comm *comm);
+};
+
 struct gw_comm {
     const struct gw_transport_row *row;
     void *impl;
@@ -104,9 +108,11 @@ struct gw_comm {
     bool shares;                  /* ranks of one node may meet in shared memory, past the wire */
     int share_first, share_cores; /* of node_cores: those that are this rank's, at least one */
     bool crowded;                 /* they outnumber the cores: waiting gives the core away */
-    int polled;        /* waits under way of which the transport knows nothing: no long pauses */
-    unsigned idle;     /* pauses in a row with such waits */
-    size_t kept_count; /* buffers a broken transport may still touch */
+    int polled;    /* waits under way of which the transport knows nothing: no long pauses */
+    unsigned idle; /* pauses in a row with such waits */
+    struct gw_attached *attached; /* NULL: nothing */
+    char branch[32];              /* of splits: which one it is, "-0.1" */
+    size_t kept_count;            /* buffers a broken transport may still touch */
     struct gw_control *control;
     struct gw_pool *pool; /* the rooms above: what this comm's plans share; NULL: nothing */
 };

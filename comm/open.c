@@ -47,6 +47,8 @@ void gw_comm_close(gw_comm *comm)
 {
     if (!comm)
         return;
+    if (comm->attached)
+        comm->attached->close(comm->attached, comm);
     comm->row->close(comm);
     release(comm);
 }
@@ -227,6 +229,8 @@ static gw_status split(gw_comm **out, gw_comm *comm, int colour, int key, struct
         return gw_fail(error, GW_ENOMEM, "gw_comm_split: out of memory");
     }
     struct seat mine = { colour, key, prepare_part(&part, comm) };
+    if (part)
+        snprintf(part->branch, sizeof part->branch, "%.8s-%u.%d", comm->branch, serial, colour);
     gw_status s = gw_control_allgather(comm, &mine, sizeof mine, seats, error);
     if (!s)
         s = split_row(part, comm, seats, serial, error);
