@@ -10,14 +10,18 @@
 #include "compress/packed.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 #include "compress/bucket.h"
 
 enum { BUCKET };
+enum { GROUP_SHIFT = 9 };
 
 struct onebit {
     unsigned shift;
-    float whole[2]; /* the means of the unit, if it is one bucket */
+    /* If the unit is one bucket: its means, and its codes, made in the pass that finds them. */
+    float whole[2];
+    uint8_t *codes;
 };
 
 static const gw_param params[] = {
@@ -32,9 +36,20 @@ static gw_status open_onebit(struct gw_codec *c, struct gw_error *error)
 {
     struct onebit *own = c->own;
     gw_status s = gw_bucket_shift(&own->shift, "onebit", c->values.number[BUCKET], error);
-    if (!s && own->shift == GW_WHOLE)
-        c->row = &whole_row;
-    return s;
+    if (s || own->shift != GW_WHOLE)
+        return s;
+    c->row = &whole_row;
+    c->reads_unit = 0; /* prepare finds what is not finite itself */
+    own->codes = malloc(gw_max_size(gw_packed_bytes(c->site.count, 1), 1));
+    if (!own->codes)
+        return gw_fail(error, GW_ENOMEM, "out of memory for the %zu signs of tensor '%s'",
+                       c->site.count, c->site.tensor);
+    return GW_OK;
+}
+
+static void close_onebit(struct gw_codec *c)
+{
+    free(((struct onebit *)c->own)->codes);
 }
 
 static size_t granule(const struct gw_codec *c)
@@ -76,12 +91,25 @@ static void means_of(const struct gw_codec *c, struct gw_source source, size_t s
     means[1] = mean_of(sums[1], negatives);
 }
 
+/* The means of whole groups, and their codes. Returns whether all is finite. */
+static int pack_means(const struct gw_codec *c, const gw_f32 *x, size_t count,
+                      const gw_f32 *const ahead[2], uint8_t *codes, float means[2])
+{
+    double sums[2];
+    size_t negatives = c->kernels->pack_signs_sums(x, count, ahead, codes, sums);
+    means[0] = mean_of(sums[0], count - negatives);
+    means[1] = mean_of(sums[1], negatives);
+    return isfinite(sums[0]) && isfinite(sums[1]);
+}
+
 static gw_status prepare_whole(struct gw_codec *c, struct gw_error *error)
 {
-    (void)error;
     struct onebit *own = c->own;
-    means_of(c, (struct gw_source){ c->input, NULL }, 0, c->site.count, own->whole);
-    return GW_OK;
+    const gw_f32 *x = c->input, *const ahead[2] = { x + GW_GROUP, x + GW_GROUP };
+    own->whole[0] = own->whole[1] = 0;
+    if (!c->site.count || pack_means(c, x, c->site.count, ahead, own->codes, own->whole))
+        return GW_OK;
+    return gw_codec_check_range(c, 0, c->site.count, error);
 }
 
 static gw_status encode_whole(struct gw_codec *c, size_t first, size_t count, uint8_t *body,
@@ -94,7 +122,10 @@ static gw_status encode_whole(struct gw_codec *c, size_t first, size_t count, ui
         return GW_OK;
     gw_put_f32(body, own->whole[0]);
     gw_put_f32(body + 4, own->whole[1]);
-    c->kernels->pack_signs(c->input + first, count, body + 8);
+    if (first % GW_GROUP == 0 && (count % GW_GROUP == 0 || first + count == c->site.count))
+        memcpy(body + 8, own->codes + first / 8, gw_packed_bytes(count, 1));
+    else
+        c->kernels->pack_signs(c->input + first, count, body + 8);
     return GW_OK;
 }
 
@@ -108,9 +139,50 @@ static void means_in(const struct gw_codec *c, const uint8_t *body, size_t first
     means[1].bytes += 4 * gw_bucket_count(own->shift, first, count);
 }
 
-/* Without state: encode the input. With: encode input + state and leave what was not sent. */
-static void encode_buckets(const struct gw_codec *c, const gw_f32 *state, gw_f32 *next,
-                           size_t first, size_t count, uint8_t *body)
+/* True if a range cuts no bucket, and no bucket a group of codes: then a bucket's means are found
+ * in the pass that packs it. */
+static int packs_buckets(const struct gw_codec *c, size_t first, size_t count)
+{
+    const struct onebit *own = c->own;
+    size_t end = first + count;
+    return own->shift >= GROUP_SHIFT && gw_bucket_offset(own->shift, first) == 0 &&
+           (gw_bucket_offset(own->shift, end) == 0 || end == c->site.count);
+}
+
+/* Such a range. Without state: encode the input. With: encode input + state, a bucket at a time in
+ * the first-level cache, and leave what was not sent. */
+static gw_status encode_whole_buckets(const struct gw_codec *c, const gw_f32 *state, gw_f32 *next,
+                                      size_t first, size_t count, uint8_t *body,
+                                      struct gw_error *error)
+{
+    const struct onebit *own = c->own;
+    size_t bucket = (size_t)1 << own->shift, buckets = gw_bucket_count(own->shift, first, count);
+    uint8_t *codes = body + 8 * buckets, *mean = body;
+    gw_f32 buffer[GW_STRIDE];
+    int streams = gw_bucket_streams(c), spoiled = 0;
+    for (size_t at = 0; at < count; at += bucket, mean += 4) {
+        size_t n = gw_min_size(bucket, count - at), begin = first + at;
+        const gw_f32 *x = c->input + begin, *ahead[2] = { x + GW_GROUP, x + GW_GROUP };
+        float means[2];
+        if (state) {
+            spoiled |= gw_bucket_add_state(c, state, begin, n, buffer);
+            ahead[0] = x + n;
+            ahead[1] = state + begin + n;
+        }
+        spoiled |= !pack_means(c, state ? buffer : x, n, ahead, codes + at / 8, means);
+        gw_put_f32(mean, means[0]);
+        gw_put_f32(mean + 4 * buckets, means[1]);
+        if (state)
+            c->kernels->subtract_by_sign(next + begin, buffer, n, means, ahead, streams);
+    }
+    if (state && streams)
+        gw_stream_fence();
+    return spoiled ? gw_codec_check_range(c, first, count, error) : GW_OK;
+}
+
+/* Any range: means are found as the codes need them. */
+static void encode_cut(const struct gw_codec *c, const gw_f32 *state, gw_f32 *next, size_t first,
+                       size_t count, uint8_t *body)
 {
     const struct onebit *own = c->own;
     size_t buckets = gw_bucket_count(own->shift, first, count);
@@ -118,12 +190,9 @@ static void encode_buckets(const struct gw_codec *c, const gw_f32 *state, gw_f32
     uint8_t *codes = body + 8 * buckets;
     struct gw_scales means[2];
     means_in(c, body, first, count, means);
-    int early = state && gw_bucket_whole(c, own->shift, first, count);
-    struct gw_source source = { early ? next : c->input, early ? NULL : state };
+    const struct gw_source source = { .input = c->input, .state = state };
     for (size_t at = 0; at < count; at += GW_STRIDE, codes += GW_STRIDE / 8) {
         size_t n = gw_min_size(GW_STRIDE, count - at), begin = first + at;
-        if (early)
-            gw_bucket_add_state(c, state, begin, n, next + begin);
         for (; bucket <= (begin + n - 1) >> own->shift; bucket++, done++) {
             float pair[2];
             means_of(c, source, gw_bucket_start(own->shift, bucket),
@@ -136,8 +205,7 @@ static void encode_buckets(const struct gw_codec *c, const gw_f32 *state, gw_f32
             continue;
         }
         struct gw_scales clear = gw_scales_from(means[0], at), set = gw_scales_from(means[1], at);
-        if (!early)
-            gw_bucket_add_state(c, state, begin, n, next + begin);
+        gw_bucket_add_state(c, state, begin, n, next + begin);
         c->kernels->pack_signs(next + begin, n, codes);
         c->kernels->unpack_signs_add(codes, n, &clear, &set, -1.0f, next + begin);
     }
@@ -146,20 +214,23 @@ static void encode_buckets(const struct gw_codec *c, const gw_f32 *state, gw_f32
 static gw_status encode(struct gw_codec *c, size_t first, size_t count, uint8_t *body,
                         size_t *written, struct gw_error *error)
 {
-    (void)error;
-    encode_buckets(c, NULL, NULL, first, count, body);
     *written = bound(c, first, count);
-    return GW_OK;
+    if (packs_buckets(c, first, count))
+        return encode_whole_buckets(c, NULL, NULL, first, count, body, error);
+    encode_cut(c, NULL, NULL, first, count, body);
+    return gw_codec_check_range(c, first, count, error);
 }
 
-static gw_status encode_feedback(struct gw_codec *c, const struct gw_feedback *feedback,
-                                 size_t first, size_t count, uint8_t *body, size_t *written,
+static gw_status encode_feedback(struct gw_codec *c, const struct gw_feedback *f, size_t first,
+                                 size_t count, uint8_t *body, size_t *written,
                                  struct gw_error *error)
 {
-    (void)error;
-    encode_buckets(c, feedback->state, feedback->next, first, count, body);
+    const struct onebit *own = c->own;
     *written = bound(c, first, count);
-    return GW_OK;
+    if (own->shift <= GW_STRIDE_SHIFT && packs_buckets(c, first, count))
+        return encode_whole_buckets(c, f->state, f->next, first, count, body, error);
+    encode_cut(c, f->state, f->next, first, count, body);
+    return gw_codec_check_range(c, first, count, error);
 }
 
 static gw_status check(const struct gw_codec *c, size_t first, size_t count, struct gw_body body,
@@ -184,7 +255,18 @@ static void decode(const struct gw_codec *c, size_t first, size_t count, struct 
     struct gw_scales means[2];
     means_in(c, body.bytes, first, count, means);
     const uint8_t *codes = body.bytes + 8 * gw_bucket_count(own->shift, first, count);
-    c->kernels->unpack_signs(codes, count, &means[0], &means[1], out);
+    if (!gw_bucket_streams(c)) {
+        c->kernels->unpack_signs(codes, count, &means[0], &means[1], out);
+        return;
+    }
+    for (size_t at = 0; at < count; at += GW_STRIDE) {
+        gw_f32 buffer[GW_STRIDE];
+        size_t n = gw_min_size(GW_STRIDE, count - at);
+        struct gw_scales clear = gw_scales_from(means[0], at), set = gw_scales_from(means[1], at);
+        c->kernels->unpack_signs(codes + at / 8, n, &clear, &set, buffer);
+        gw_stream_copy(out + at, buffer, n * sizeof(float));
+    }
+    gw_stream_fence();
 }
 
 static void decode_add(const struct gw_codec *c, size_t first, size_t count, struct gw_body body,
@@ -209,10 +291,12 @@ const struct gw_codec_row gw_row_onebit = {
     .wire_id = GW_WIRE_ONEBIT,
     .own_bytes = sizeof(struct onebit),
     .open = open_onebit,
+    .close = close_onebit,
     .granule = granule,
     .bound = bound,
     .encode = encode,
     .encode_feedback = encode_feedback,
+    .finds_nonfinite = 1,
     .check = check,
     .decode = decode,
     .decode_add = decode_add,
@@ -223,10 +307,12 @@ static const struct gw_codec_row whole_row = {
     .info = ONEBIT_INFO,
     .wire_id = GW_WIRE_ONEBIT,
     .own_bytes = sizeof(struct onebit),
+    .close = close_onebit,
     .granule = granule,
     .bound = bound,
     .prepare = prepare_whole,
     .encode = encode_whole,
+    .finds_nonfinite = 1,
     .check = check,
     .decode = decode,
     .decode_add = decode_add,

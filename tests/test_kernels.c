@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/stream.h"
 #include "compress/kernels/table.h"
 
 enum { MOST = 5000, SEED = 20260, PADS = 3 };
@@ -184,6 +185,52 @@ static const struct {
 
 enum { CUTS = sizeof cuts / sizeof cuts[0] };
 
+/* A NaN is a NaN, whatever its bits. */
+static void same_double(const struct gw_kernels *row, const char *what, size_t count, size_t pad,
+                        double expected, double got)
+{
+    if (!isnan(expected) || !isnan(got))
+        same(row, what, count, pad, &expected, &got, sizeof got);
+}
+
+static void sign_sums(const struct gw_kernels *row, const gw_f32 *x, size_t count, size_t pad)
+{
+    uint8_t packed[MOST / 8 + 64], other[MOST / 8 + 64];
+    const gw_f32 *const ahead[2] = { x, x };
+    size_t bytes = gw_packed_bytes(count, 1);
+    double e[2], g[2];
+    scalar->pack_signs(x, count, packed);
+    e[0] = scalar->sum_abs(x, count), g[0] = row->pack_signs_abs(x, count, ahead, other);
+    same_double(row, "pack_signs_abs", count, pad, e[0], g[0]);
+    same(row, "pack_signs_abs", count, pad, packed, other, bytes);
+    size_t negatives = scalar->pack_signs_sums(x, count, ahead, other, e);
+    ck_assert_uint_eq(row->pack_signs_sums(x, count, ahead, other, g), negatives);
+    same(row, "pack_signs_sums", count, pad, packed, other, bytes);
+    same_double(row, "pack_signs_sums", count, pad, e[0], g[0]);
+    same_double(row, "pack_signs_sums", count, pad, e[1], g[1]);
+}
+
+/* Finite x. */
+static void left_by_signs(const struct gw_kernels *row, const gw_f32 *x, size_t count, size_t pad)
+{
+    uint8_t packed[MOST / 8 + 64], other[MOST / 8 + 64];
+    const gw_f32 *const ahead[2] = { x, x };
+    const float values[2] = { 0.3f, -0.7f };
+    gw_f32 *a = (gw_f32 *)(buffers->a + pad), *b = (gw_f32 *)(buffers->b + pad);
+    double e = scalar->add_signs_abs(a, x, x, count, packed);
+    double g = row->add_signs_abs(b, x, x, count, other);
+    same_double(row, "add_signs_abs", count, pad, e, g);
+    same(row, "add_signs_abs", count, pad, packed, other, gw_packed_bytes(count, 1));
+    same(row, "add_signs_abs", count, pad, (void *)a, (void *)b, 4 * count);
+    for (int stream = 0; stream < 2; stream++) {
+        memset((void *)b, 0, 4 * count);
+        scalar->subtract_by_sign(a, x, count, values, ahead, stream);
+        row->subtract_by_sign(b, x, count, values, ahead, stream);
+        gw_stream_fence();
+        same(row, "subtract_by_sign", count, pad, (void *)a, (void *)b, 4 * count);
+    }
+}
+
 static void signs(const struct gw_kernels *row, size_t count, size_t pad)
 {
     gw_f32 *x = fill(count, pad, 0);
@@ -191,6 +238,10 @@ static void signs(const struct gw_kernels *row, size_t count, size_t pad)
     size_t bytes = gw_packed_bytes(count, 1);
     scalar->pack_signs(x, count, packed), row->pack_signs(x, count, other);
     same(row, "pack_signs", count, pad, packed, other, bytes);
+    sign_sums(row, x, count, pad);
+    x = fill(count, pad, 1);
+    sign_sums(row, x, count, pad);
+    left_by_signs(row, x, count, pad);
     gw_f32 *a = (gw_f32 *)(buffers->a + pad), *b = (gw_f32 *)(buffers->b + pad);
     for (size_t c = 0; c < CUTS; c++) {
         struct gw_scales clear = draw_scales(0, cuts[c].offset, cuts[c].shift, 0, 2);

@@ -76,7 +76,6 @@ INLINE void put_values(gw_f32 *out, __m256 low, __m256 high, int add, __m256 wei
 /* avx2_reduce.c */
 size_t gw_avx2_count_nonfinite(const gw_f32 *x, size_t count, size_t *first);
 float gw_avx2_max_abs(const gw_f32 *x, size_t count);
-double gw_avx2_sum_abs(const gw_f32 *x, size_t count);
 double gw_avx2_sum_squares(const gw_f32 *x, size_t count);
 void gw_avx2_add(gw_f32 *sum, const gw_f32 *x, size_t count);
 void gw_avx2_add_scaled(gw_f32 *sum, const gw_f32 *x, float weight, size_t count);
@@ -84,8 +83,17 @@ void gw_avx2_add_to(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t count)
 float gw_avx2_add_max(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t count);
 
 /* avx2_signs.c */
+double gw_avx2_sum_abs(const gw_f32 *x, size_t count);
 size_t gw_avx2_sum_by_sign(const gw_f32 *x, size_t count, double sums[2]);
 void gw_avx2_pack_signs(const gw_f32 *x, size_t count, uint8_t *out);
+double gw_avx2_pack_signs_abs(const gw_f32 *x, size_t count, const gw_f32 *const ahead[2],
+                              uint8_t *out);
+size_t gw_avx2_pack_signs_sums(const gw_f32 *x, size_t count, const gw_f32 *const ahead[2],
+                               uint8_t *out, double sums[2]);
+double gw_avx2_add_signs_abs(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t count,
+                             uint8_t *codes);
+void gw_avx2_subtract_by_sign(gw_f32 *out, const gw_f32 *x, size_t count, const float values[2],
+                              const gw_f32 *const ahead[2], int stream);
 void gw_avx2_unpack_signs(const uint8_t *in, size_t count, const struct gw_scales *clear,
                           const struct gw_scales *set, gw_f32 *out);
 void gw_avx2_unpack_signs_add(const uint8_t *in, size_t count, const struct gw_scales *clear,

@@ -42,22 +42,6 @@ float gw_avx2_max_abs(const gw_f32 *x, size_t count)
     return largest(all, gw_kernels_scalar.max_abs(x + at, count - at));
 }
 
-double gw_avx2_sum_abs(const gw_f32 *x, size_t count)
-{
-    const __m256d sign = _mm256_set1_pd(-0.0);
-    __m256d sums[4] = { 0 };
-    size_t at = 0;
-    for (; at + 16 <= count; at += 16)
-        for (int k = 0; k < 4; k++)
-            sums[k] = _mm256_add_pd(sums[k], _mm256_andnot_pd(sign, four_doubles(x + at + 4 * k)));
-    double lanes[16];
-    for (int k = 0; k < 4; k++)
-        _mm256_storeu_pd(lanes + 4 * k, sums[k]);
-    for (size_t i = at; i < count; i++)
-        lanes[i % 16] += (double)__builtin_fabsf(x[i]);
-    return gw_sum_lanes(lanes);
-}
-
 double gw_avx2_sum_squares(const gw_f32 *x, size_t count)
 {
     __m256d sums[4] = { 0 };

@@ -37,21 +37,6 @@ float gw_avx512_max_abs(const gw_f32 *x, size_t count)
                    gw_kernels_scalar.max_abs(x + at, count - at));
 }
 
-double gw_avx512_sum_abs(const gw_f32 *x, size_t count)
-{
-    __m512d sums[2] = { _mm512_setzero_pd(), _mm512_setzero_pd() };
-    size_t at = 0;
-    for (; at + 16 <= count; at += 16)
-        for (int k = 0; k < 2; k++)
-            sums[k] = _mm512_add_pd(sums[k], _mm512_abs_pd(eight_doubles(x + at + 8 * k)));
-    double lanes[16];
-    for (int k = 0; k < 2; k++)
-        _mm512_storeu_pd(lanes + 8 * k, sums[k]);
-    for (size_t i = at; i < count; i++)
-        lanes[i % 16] += (double)__builtin_fabsf(x[i]);
-    return gw_sum_lanes(lanes);
-}
-
 double gw_avx512_sum_squares(const gw_f32 *x, size_t count)
 {
     __m512d sums[2] = { _mm512_setzero_pd(), _mm512_setzero_pd() };

@@ -9,7 +9,6 @@
 /* scalar_reduce.c */
 size_t gw_scalar_count_nonfinite(const gw_f32 *x, size_t count, size_t *first);
 float gw_scalar_max_abs(const gw_f32 *x, size_t count);
-double gw_scalar_sum_abs(const gw_f32 *x, size_t count);
 double gw_scalar_sum_squares(const gw_f32 *x, size_t count);
 void gw_scalar_add(gw_f32 *sum, const gw_f32 *x, size_t count);
 void gw_scalar_add_scaled(gw_f32 *sum, const gw_f32 *x, float weight, size_t count);
@@ -17,8 +16,17 @@ void gw_scalar_add_to(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t coun
 float gw_scalar_add_max(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t count);
 
 /* scalar_signs.c */
+double gw_scalar_sum_abs(const gw_f32 *x, size_t count);
 size_t gw_scalar_sum_by_sign(const gw_f32 *x, size_t count, double sums[2]);
 void gw_scalar_pack_signs(const gw_f32 *x, size_t count, uint8_t *out);
+double gw_scalar_pack_signs_abs(const gw_f32 *x, size_t count, const gw_f32 *const ahead[2],
+                                uint8_t *out);
+size_t gw_scalar_pack_signs_sums(const gw_f32 *x, size_t count, const gw_f32 *const ahead[2],
+                                 uint8_t *out, double sums[2]);
+double gw_scalar_add_signs_abs(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t count,
+                               uint8_t *codes);
+void gw_scalar_subtract_by_sign(gw_f32 *out, const gw_f32 *x, size_t count, const float values[2],
+                                const gw_f32 *const ahead[2], int stream);
 void gw_scalar_unpack_signs(const uint8_t *in, size_t count, const struct gw_scales *clear,
                             const struct gw_scales *set, gw_f32 *out);
 void gw_scalar_unpack_signs_add(const uint8_t *in, size_t count, const struct gw_scales *clear,

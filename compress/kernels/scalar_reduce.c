@@ -27,14 +27,6 @@ float gw_scalar_max_abs(const gw_f32 *x, size_t count)
     return gw_bits_float(most);
 }
 
-double gw_scalar_sum_abs(const gw_f32 *x, size_t count)
-{
-    double lanes[16] = { 0 };
-    for (size_t i = 0; i < count; i++)
-        lanes[i % 16] += (double)__builtin_fabsf(x[i]);
-    return gw_sum_lanes(lanes);
-}
-
 double gw_scalar_sum_squares(const gw_f32 *x, size_t count)
 {
     double lanes[16] = { 0 };

@@ -33,6 +33,13 @@ static inline struct gw_scales gw_scales_from(struct gw_scales scales, size_t i)
     return scales;
 }
 
+/* True if `count` elements from element i on have one scale. */
+static inline int gw_one_scale(const struct gw_scales *scales, size_t i, size_t count)
+{
+    size_t at = scales->offset + i;
+    return at >> scales->shift == (at + count - 1) >> scales->shift;
+}
+
 /* How floats become sign and magnitude codes: the sign in the top bit of `bits`, the magnitude
  * min(|x| * inverse, levels) rounded, below it. Stochastic: floor(v + u16 / 65536) with the random
  * number of element `element` + i and v rounded to 2^-16; else to nearest even.
@@ -84,7 +91,12 @@ struct gw_kernels {
 
     /* The largest magnitude as its bits order it: if any is not finite, so is the result. */
     float (*max_abs)(const gw_f32 *x, size_t count);
+
+    /* The sum of magnitudes, group by group of 512: in a group in 32 lanes of floats (element i in
+     * lane i % 32), then lane l + lane l + 16 as doubles, then as all sums. A group whose floats
+     * overflow, or hold a NaN or infinity, is summed in doubles as below. */
     double (*sum_abs)(const gw_f32 *x, size_t count);
+
     double (*sum_squares)(const gw_f32 *x, size_t count);
 
     /* Sums of the elements without [0] and with [1] the sign bit; returns how many have it. */
@@ -106,6 +118,22 @@ struct gw_kernels {
     /* 1-bit codes: the IEEE sign bit. Unpacked, a clear bit is the scale of `clear`, a set one
      * that of `set`; both have the same offset and shift. */
     void (*pack_signs)(const gw_f32 *x, size_t count, uint8_t *out);
+
+    /* pack_signs and sum_abs in one; pack_signs and the sum_by_sign of each group of 512, added up
+     * in order. With element i, elements i + 0..31 of each of `ahead` are prefetched. */
+    double (*pack_signs_abs)(const gw_f32 *x, size_t count, const gw_f32 *const ahead[2],
+                             uint8_t *out);
+    size_t (*pack_signs_sums)(const gw_f32 *x, size_t count, const gw_f32 *const ahead[2],
+                              uint8_t *out, double sums[2]);
+
+    /* out[i] = a[i] + b[i], and pack_signs_abs of that: NaN or infinite if any is. */
+    double (*add_signs_abs)(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t count,
+                            uint8_t *codes);
+
+    /* out[i] = x[i] - values[sign bit of x[i]], past the caches if `stream` (gw_stream_fence
+     * follows the last of several); prefetches as above. `out` may be x. */
+    void (*subtract_by_sign)(gw_f32 *out, const gw_f32 *x, size_t count, const float values[2],
+                             const gw_f32 *const ahead[2], int stream);
     void (*unpack_signs)(const uint8_t *in, size_t count, const struct gw_scales *clear,
                          const struct gw_scales *set, gw_f32 *out);
     void (*unpack_signs_add)(const uint8_t *in, size_t count, const struct gw_scales *clear,
