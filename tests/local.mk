@@ -267,6 +267,14 @@ tests_test_int_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_test_int_LDADD = $(units_LIBS)
 TESTS += tests/test_int
 
+if WITH_TOOLS
+check_PROGRAMS += tests/test_trace
+tests_test_trace_SOURCES = tests/test_trace.c
+tests_test_trace_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(JANSSON_CFLAGS)
+tests_test_trace_LDADD = libranks.la $(rooms_LIBS) $(CHECK_LIBS) $(JANSSON_LIBS)
+TESTS += tests/test_trace
+endif
+
 check_PROGRAMS += tests/test_elias
 tests_test_elias_SOURCES = tests/test_elias.c
 tests_test_elias_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
