@@ -3,6 +3,7 @@
 /* Probing the link: ranks in pairs, all pairs at the same time, so that ranks that share a wire get
  * their share of it. First messages to and fro for the latency, then a burst of small ones for what
  * each costs, then as many bytes both ways as a link's bucket of tokens does not hide. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,19 +15,18 @@ enum {
     WARM = 4,
     BURST = 32,
     CHUNK = 128 << 10,
-    FEW = 6,   /* chunks: 768 KiB, of which the first half may pass faster than the link is */
-    MANY = 16, /* on a link that is fast */
+    FEW = 6,   /* chunks: 768 KiB, of which a bucket of tokens may let some pass at full speed */
+    MANY = 16, /* right after those, when they took little time: the bucket is empty then */
     TAG_BYTES = 8
 };
 
-static const double FAST_S = 3e-3; /* FEW chunks in less: one must send more to see anything */
+static const double FAST_S = 20e-3; /* FEW chunks in less: one must send more to see anything */
 
 struct probe {
     gw_comm *comm;
     int partner;
     uint8_t *out, *in; /* CHUNK, MANY * CHUNK */
     struct gw_op *sends[BURST], *receives[BURST];
-    int64_t half_ns; /* when half of a batch had arrived */
     bool lost;
     struct gw_error *error;
 };
@@ -69,15 +69,12 @@ static int test(struct probe *p, struct gw_op **ops, int count)
 static gw_status finish(struct probe *p, int sends, int receives)
 {
     int64_t deadline = gw_now_ns() + p->comm->timeout_ns;
-    p->half_ns = 0;
     for (;;) {
         int coming = test(p, p->receives, receives);
         int going = coming < 0 ? coming : test(p, p->sends, sends);
         int64_t now = gw_now_ns();
         if (going < 0)
             return give_up(p, (gw_status)going, gw_status_text((gw_status)going));
-        if (p->half_ns == 0 && 2 * coming <= receives)
-            p->half_ns = now;
         if (coming + going == 0)
             return GW_OK;
         if (now >= deadline)
@@ -161,17 +158,15 @@ static gw_status measure_bits(struct probe *p, double *bits_per_s)
 {
     int64_t since = gw_now_ns();
     gw_status s = batch(p, FEW, FEW, CHUNK);
-    int64_t end = gw_now_ns();
-    double took = (double)(end - since) * 1e-9, half = (double)(end - p->half_ns) * 1e-9;
+    double took = (double)(gw_now_ns() - since) * 1e-9;
     if (!s)
         s = agree_time(p, &took);
     if (s)
         return s;
-    if (took > FAST_S && half > 0) {
-        *bits_per_s = (FEW - FEW / 2) * 8.0 * CHUNK / half;
+    *bits_per_s = FEW * 8.0 * CHUNK / took;
+    if (took > FAST_S)
         return GW_OK;
-    }
-    double least = took * MANY / FEW;
+    double least = INFINITY;
     for (int i = 0; i < 2 && !s; i++) {
         since = gw_now_ns();
         s = batch(p, MANY, MANY, CHUNK);
