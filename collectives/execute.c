@@ -251,7 +251,7 @@ static bool do_work(struct gw_plan *plan)
 static bool move(struct gw_plan *plan)
 {
     bool ever = false;
-    for (bool moved = true; plan->left && moved; ever |= moved) {
+    for (bool moved = true; plan->left && moved && !gw_comm_wanted(plan->comm); ever |= moved) {
         int left = plan->left;
         moved = start_own(plan);
         moved |= poll_steps(plan);
@@ -275,7 +275,7 @@ bool gw_plan_progress(struct gw_runnable *self)
     }
     bool moved = move(plan);
     if (moved)
-        plan->last_progress_ns = gw_now_ns();
+        atomic_store_explicit(&plan->last_progress_ns, gw_now_ns(), memory_order_relaxed);
     if (plan->left == 0)
         gw_plan_end_run(plan);
     gw_plan_unlock(plan);
@@ -368,7 +368,9 @@ void gw_plan_end_run(struct gw_plan *plan)
         if (!plan->committed)
             roll_back(plan);
     }
-    plan->state = GW_PLAN_ENDED;
+    if (plan->threaded)
+        gw_progress_end();
+    gw_comm_announce(plan->comm, &plan->state, GW_PLAN_ENDED);
 }
 
 /* ---- memory ---------------------------------------------------------------------------------- */
@@ -429,16 +431,20 @@ gw_status gw_plan_open_run(struct gw_plan *plan, struct gw_error *error)
     if (!open_queues(plan) || !open_threads(plan))
         return gw_fail(error, GW_ENOMEM, "not enough memory for a plan of %d steps",
                        plan->list.count);
-    if (plan->threads == 1)
-        return GW_OK;
-    gw_status s = gw_pool_join(plan->comm, plan->threads, error);
+    gw_status s = plan->threads > 1 ? gw_pool_join(plan->comm, plan->threads, error) : GW_OK;
     if (!s)
-        plan->pool = plan->comm->pool;
+        plan->pool = plan->threads > 1 ? plan->comm->pool : NULL;
+    if (!s && plan->threaded) {
+        s = gw_progress_join(plan->comm, error);
+        plan->joined = !s;
+    }
     return s;
 }
 
 void gw_plan_close_run(struct gw_plan *plan)
 {
+    if (plan->joined)
+        gw_progress_leave(plan->comm);
     if (plan->pool)
         gw_pool_leave(plan->comm);
     for (int t = 0; plan->scratch && t < plan->threads; t++) {

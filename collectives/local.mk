@@ -30,6 +30,7 @@ libcollectives_la_SOURCES = \
 	collectives/predict.c \
 	collectives/price.c collectives/price.h \
 	collectives/print.c \
+	collectives/progress.c collectives/progress.h \
 	collectives/rates.c collectives/rates.h \
 	collectives/records.c collectives/records.h \
 	collectives/reducer.c collectives/reducer.h \

@@ -98,6 +98,8 @@ static gw_status fill_tensors(struct gw_plan *plan, const struct gw_request *req
 static gw_status fill_options(struct gw_plan *plan, const gw_options *options,
                               struct gw_error *error)
 {
+    if ((int)options->progress < 0 || options->progress > GW_PROGRESS_THREAD)
+        return gw_fail(error, GW_EINVAL, "options: unknown progress %d", (int)options->progress);
     if (options->threads < 0 || options->threads > THREADS_MAX)
         return gw_fail(error, GW_EINVAL, "options: threads %d, expected 0 to %d", options->threads,
                        THREADS_MAX);
@@ -125,8 +127,12 @@ static gw_status fill_options(struct gw_plan *plan, const gw_options *options,
     plan->timeout_ns =
         options->timeout_s > 0 ? (int64_t)(options->timeout_s * 1e9) : plan->comm->timeout_ns;
     plan->threads = options->threads ? options->threads : (int)gw_setting_number(GW_SET_THREADS);
-    if (plan->threads == 0)
-        plan->threads = plan->comm->share_cores;
+    gw_progress progress = options->progress
+                               ? options->progress
+                               : (gw_progress)((int)gw_setting_number(GW_SET_PROGRESS) + 1);
+    plan->threaded = progress == GW_PROGRESS_THREAD;
+    if (plan->threads == 0) /* where a thread communicates, the caller has a core to compute on */
+        plan->threads = (int)gw_max_size((size_t)(plan->comm->share_cores - plan->threaded), 1);
     return GW_OK;
 }
 
@@ -159,6 +165,7 @@ static gw_status prepare(struct gw_plan *plan, const struct gw_request *request,
     if (plan->type == GW_I32 && plan->operation == GW_MEAN)
         return gw_fail(error, GW_ENOTSUP, "the mean of i32 is not an i32: sum, then divide");
     gw_status s = fill_options(plan, options, error);
+    plan->threaded &= !request->once;
     if (!s)
         s = fill_tensors(plan, request, options, error);
     if (!s)
@@ -234,8 +241,12 @@ gw_status gw_plan_create_plain(gw_plan **out, gw_comm *comm, const struct gw_req
     if (!out)
         return gw_fail(&comm->error, GW_EINVAL, "gw_plan_*: out is NULL");
     gw_error_clear(&comm->error);
+    gw_comm_enter(comm);
     gw_status s = gw_comm_check(comm, &comm->error);
-    return s ? s : create(out, comm, request, false);
+    if (!s)
+        s = create(out, comm, request, false);
+    gw_comm_leave(comm);
+    return s;
 }
 
 gw_status gw_plan_create(gw_plan **out, gw_comm *comm, const struct gw_request *request)
@@ -285,7 +296,9 @@ void gw_plan_close(gw_plan *plan)
 {
     if (!plan)
         return;
+    gw_comm *comm = plan->comm;
     gw_gate_close(plan);
+    gw_comm_enter(comm);
     gw_plan_give_up(plan);
     gw_comm_close(plan->native); /* its op, if any, was given up above */
     for (int i = 0; plan->owners && i < plan->layout.segments_count; i++)
@@ -303,5 +316,6 @@ void gw_plan_close(gw_plan *plan)
     gw_shared_close(plan->shared);
     free(plan->members);
     gw_plan_close_run(plan);
+    gw_comm_leave(comm);
     free(plan);
 }

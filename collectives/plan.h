@@ -11,6 +11,7 @@
 #include "collectives/graph.h"
 #include "collectives/layout.h"
 #include "collectives/pool.h"
+#include "collectives/progress.h"
 #include "comm/comm.h"
 #include "comm/segment.h"
 #include "compress/codec.h"
@@ -55,6 +56,7 @@ struct gw_plan {
     gw_nonfinite nonfinite;
     bool one_sided_ef;
     int64_t timeout_ns;
+    bool threaded;     /* the progress thread is the executor */
     int threads;       /* that compute at most, the executor's among them */
     gw_gate gate_mode; /* AUTO, OFF or LIVE */
     unsigned gate_every;
@@ -81,10 +83,12 @@ struct gw_plan {
     size_t side_floats;
     float *side;
     struct gw_pool *pool; /* NULL: there is too little to share */
+    bool joined;          /* the progress thread */
 
-    /* The run. All of it but ops, lanes and in, out is guarded by the pool's lock, if there is a
-     * pool; only the executor, the one thread that moves this run forward, touches messages. */
-    enum gw_plan_state state;
+    /* The run. The executor is whoever is inside the comm (gw_comm_enter) and moves this run
+     * forward: it alone touches messages. All the rest is guarded by the pool's lock, if there is
+     * a pool. */
+    atomic_int state; /* enum gw_plan_state */
     const void **in;
     void **out;
     struct gw_op **ops; /* by step: under way */
@@ -102,7 +106,7 @@ struct gw_plan {
     int *free_scratch;
     int busy;      /* threads of the pool that are in a step of this plan */
     int native_at; /* NATIVE: segments handed to the transport so far */
-    int64_t last_progress_ns;
+    _Atomic int64_t last_progress_ns;
     bool committed;
     struct gw_error failure; /* of this run; status GW_OK: none */
     int failed_step;         /* what it failed in */
@@ -206,13 +210,13 @@ gw_status gw_plan_create_one(gw_plan **out, gw_comm *comm, struct gw_request req
 /* ---- execute.c: moves runs forward ------------------------------------------------------------*/
 
 /* The lock of what the plan shares with the pool's threads. */
-static inline void gw_plan_lock(struct gw_plan *plan)
+static inline void gw_plan_lock(const struct gw_plan *plan)
 {
     if (plan->pool)
         gw_pool_lock(plan->pool);
 }
 
-static inline void gw_plan_unlock(struct gw_plan *plan)
+static inline void gw_plan_unlock(const struct gw_plan *plan)
 {
     if (plan->pool)
         gw_pool_unlock(plan->pool);

@@ -17,6 +17,7 @@ gw_status gw_plan_stats(const gw_plan *plan, gw_stats *stats)
 {
     if (!plan || !stats)
         return GW_EINVAL;
+    gw_comm_enter(plan->comm); /* a run may be under way */
     double energy = 0;
     for (int t = 0; t < plan->tensors_count; t++)
         energy += gw_codec_residual_energy(plan->tensors[t].codec);
@@ -24,7 +25,10 @@ gw_status gw_plan_stats(const gw_plan *plan, gw_stats *stats)
         if (plan->owners[i])
             energy += gw_codec_residual_energy(plan->owners[i]);
     const gw_plan *last = gw_gate_last(plan);
+    gw_plan_lock(last);
     *stats = last->stats;
+    gw_plan_unlock(last);
+    gw_comm_leave(plan->comm);
     if (plan->gate && plan->gate->twin) {
         const gw_plan *other = last == plan ? plan->gate->twin : plan;
         stats->runs += other->stats.runs;

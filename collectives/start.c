@@ -47,13 +47,17 @@ static void name_silent(const struct gw_plan *plan, char *out, size_t capacity)
     }
 }
 
+/* Of a wait that began at `since`: while a run makes progress it may go on. */
+static int64_t deadline(const struct gw_plan *plan, int64_t since)
+{
+    int64_t last = atomic_load_explicit(&plan->last_progress_ns, memory_order_relaxed);
+    return (since < last ? last : since) + plan->timeout_ns;
+}
+
 /* Threads that compute are no silence. */
 static void check_deadline(struct gw_plan *plan, int64_t since)
 {
-    int64_t now = gw_now_ns();
-    if (since < plan->last_progress_ns)
-        since = plan->last_progress_ns;
-    if (plan->state != GW_PLAN_RUNNING || now - since < plan->timeout_ns)
+    if (plan->state != GW_PLAN_RUNNING || gw_now_ns() < deadline(plan, since))
         return;
     gw_plan_lock(plan);
     if (plan->busy == 0) {
@@ -71,10 +75,20 @@ static void check_deadline(struct gw_plan *plan, int64_t since)
 
 static gw_status result(struct gw_plan *plan)
 {
-    plan->state = GW_PLAN_IDLE;
+    atomic_store_explicit(&plan->state, GW_PLAN_IDLE, memory_order_relaxed);
     if (plan->failure.status)
         return gw_fail(&plan->error, plan->failure.status, "%s", plan->failure.text);
     return GW_OK;
+}
+
+static gw_status check_comm(gw_plan *plan)
+{
+    if (!gw_comm_is_broken(plan->comm))
+        return GW_OK;
+    gw_comm_enter(plan->comm);
+    gw_status s = gw_comm_check(plan->comm, &plan->error);
+    gw_comm_leave(plan->comm);
+    return s;
 }
 
 static gw_status check_start(gw_plan *plan, const void *const *in, void *const *out)
@@ -89,7 +103,7 @@ static gw_status check_start(gw_plan *plan, const void *const *in, void *const *
         if (plan->tensors[t].count > 0 && ((reads && !in[t]) || !out[t]))
             return gw_fail(&plan->error, GW_EINVAL, "gw_start: buffer of tensor '%s' is NULL",
                            plan->tensors[t].name);
-    return gw_comm_check(plan->comm, &plan->error);
+    return check_comm(plan);
 }
 
 static void start(gw_plan *plan, const void *const *in, void *const *out)
@@ -98,13 +112,20 @@ static void start(gw_plan *plan, const void *const *in, void *const *out)
         plan->in[t] = in[t];
         plan->out[t] = out[t];
     }
-    plan->started_ns = plan->last_progress_ns = gw_now_ns();
+    plan->started_ns = gw_now_ns();
+    atomic_store_explicit(&plan->last_progress_ns, plan->started_ns, memory_order_relaxed);
     gw_plan_lock(plan);
     gw_plan_reset_run(plan);
     gw_plan_unlock(plan);
-    plan->state = GW_PLAN_RUNNING;
+    atomic_store_explicit(&plan->state, GW_PLAN_RUNNING, memory_order_release);
+    if (plan->threaded)
+        gw_progress_begin();
     gw_comm_add_runnable(plan->comm, &plan->runnable);
-    gw_plan_progress(&plan->runnable);
+    if (plan->threaded)
+        return;
+    gw_comm_enter(plan->comm);
+    (void)gw_plan_progress(&plan->runnable);
+    gw_comm_leave(plan->comm);
 }
 
 gw_status gw_start_list(gw_plan *plan, const void *const *in, void *const *out)
@@ -140,12 +161,34 @@ static gw_status speak_for(gw_plan *plan, gw_status (*call)(gw_plan *plan))
     return s;
 }
 
+/* Only the limit is looked at: what moves the run is the progress thread. */
+static void look(struct gw_plan *plan, int64_t since)
+{
+    if (plan->state != GW_PLAN_RUNNING || gw_now_ns() < deadline(plan, since))
+        return;
+    gw_comm_enter(plan->comm);
+    check_deadline(plan, since);
+    gw_comm_leave(plan->comm);
+}
+
+static void advance(struct gw_plan *plan, int64_t since)
+{
+    if (plan->state != GW_PLAN_RUNNING)
+        return;
+    gw_comm_enter(plan->comm);
+    if (!gw_comm_progress(plan->comm))
+        check_deadline(plan, since);
+    gw_comm_leave(plan->comm);
+}
+
 static gw_status test(gw_plan *plan)
 {
     if (plan->state == GW_PLAN_IDLE)
         return gw_fail(&plan->error, GW_ESTATE, "no run is under way: gw_start first");
-    if (plan->state == GW_PLAN_RUNNING && !gw_comm_progress(plan->comm))
-        check_deadline(plan, plan->last_progress_ns);
+    if (plan->threaded)
+        look(plan, plan->started_ns);
+    else
+        advance(plan, plan->started_ns);
     return plan->state == GW_PLAN_RUNNING ? GW_PENDING : result(plan);
 }
 
@@ -154,11 +197,18 @@ gw_status gw_test(gw_plan *plan)
     return plan ? speak_for(plan, test) : GW_EINVAL;
 }
 
-static gw_status wait(gw_plan *plan)
+/* Of a run that the progress thread moves. */
+static void wait_for_thread(struct gw_plan *plan, int64_t entered)
 {
-    if (plan->state == GW_PLAN_IDLE)
-        return gw_fail(&plan->error, GW_ESTATE, "no run is under way: gw_start first");
-    int64_t entered = plan->state == GW_PLAN_RUNNING ? gw_now_ns() : 0;
+    while (plan->state == GW_PLAN_RUNNING &&
+           !gw_comm_await(plan->comm, &plan->state, GW_PLAN_RUNNING, deadline(plan, entered)))
+        look(plan, entered);
+}
+
+/* Of a run that the caller moves. */
+static void wait_for_run(struct gw_plan *plan, int64_t entered)
+{
+    gw_comm_enter(plan->comm);
     while (plan->state == GW_PLAN_RUNNING) {
         struct gw_pool *pool = plan->comm->pool;
         uint64_t steps = gw_pool_steps(pool);
@@ -169,6 +219,15 @@ static gw_status wait(gw_plan *plan)
             !gw_pool_rest(pool, steps, gw_now_ns() + BUSY_PAUSE_NS))
             gw_comm_pause(plan->comm, gw_now_ns() + plan->timeout_ns);
     }
+    gw_comm_leave(plan->comm);
+}
+
+static gw_status wait(gw_plan *plan)
+{
+    if (plan->state == GW_PLAN_IDLE)
+        return gw_fail(&plan->error, GW_ESTATE, "no run is under way: gw_start first");
+    if (plan->state == GW_PLAN_RUNNING)
+        (plan->threaded ? wait_for_thread : wait_for_run)(plan, gw_now_ns());
     return result(plan);
 }
 

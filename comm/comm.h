@@ -9,6 +9,7 @@
 #include <gradwire/info.h>
 #include <gradwire/plan.h>
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "base/clock.h"
@@ -59,6 +60,10 @@ struct gw_transport_row {
     gw_status (*native)(gw_comm *comm, const void *in, void *out, size_t count, gw_type type,
                         gw_operation operation, struct gw_op **op);
     bool (*has_native)(const gw_comm *comm, gw_type type, gw_operation operation);
+
+    /* May the progress thread use this comm while the program's threads do what they like?
+     * GW_ENOTSUP with words about what to change. NULL: yes. */
+    gw_status (*allows_thread)(const gw_comm *comm, struct gw_error *error);
 };
 
 enum { GW_CHANNEL_CONTROL = 0, GW_CHANNEL_FIRST_PLAN = 1 };
@@ -114,7 +119,10 @@ struct gw_comm {
     char branch[32];              /* of splits: which one it is, "-0.1" */
     size_t kept_count;            /* buffers a broken transport may still touch */
     struct gw_control *control;
-    struct gw_pool *pool; /* the rooms above: what this comm's plans share; NULL: nothing */
+    struct gw_access *access; /* two threads use this comm (access.c); NULL: one does */
+    /* The rooms above: what this comm's plans share; NULL: nothing. */
+    struct gw_pool *pool;
+    struct gw_member *member;
 };
 
 /* ---- calls for the rooms above. All check comm->broken and set it when they fail so.
@@ -137,6 +145,34 @@ void gw_comm_keep(gw_comm *comm, void *buffer);
 bool gw_comm_progress(gw_comm *comm);
 void gw_comm_add_runnable(gw_comm *comm, struct gw_runnable *runnable);
 void gw_comm_remove_runnable(gw_comm *comm, struct gw_runnable *runnable);
+
+/* ---- access.c: a comm that a progress thread uses beside its caller. Where there is none these do
+ * nothing. --------------------------------------------------------------------------------------*/
+
+/* From now on there is one. Called between gw_comm_enter and gw_comm_leave, at depth one. */
+gw_status gw_comm_open_access(gw_comm *comm, struct gw_error *error);
+void gw_comm_close_access(gw_comm *comm);
+
+/* Around whatever touches the transport or the plans under way. */
+void gw_comm_enter(gw_comm *comm);
+void gw_comm_leave(gw_comm *comm);
+
+/* For the progress thread: false if a caller is inside or wants to be; does a caller want to be? */
+bool gw_comm_try_enter(gw_comm *comm);
+bool gw_comm_wanted(const gw_comm *comm);
+
+/* What may be asked from outside. */
+void gw_comm_note_broken(gw_comm *comm);
+bool gw_comm_is_broken(const gw_comm *comm);
+
+/* Around comm->runnables. */
+void gw_comm_lock_list(gw_comm *comm);
+void gw_comm_unlock_list(gw_comm *comm);
+
+/* Set a word that somebody may wait for; wait, while it has this value but not beyond `until_ns`:
+ * true if it has another. */
+void gw_comm_announce(gw_comm *comm, atomic_int *word, int value);
+bool gw_comm_await(gw_comm *comm, const atomic_int *word, int value, int64_t until_ns);
 
 /* ---- control.c: small blocking exchanges over any transport, with the comm's deadline
  * ----------*/

@@ -202,7 +202,10 @@ static gw_status allgather(gw_comm *comm, const char *call, const void *mine, si
 gw_status gw_control_allgather(gw_comm *comm, const void *mine, size_t bytes, void *all,
                                struct gw_error *error)
 {
-    return allgather(comm, "exchange between ranks", mine, bytes, all, error);
+    gw_comm_enter(comm);
+    gw_status s = allgather(comm, "exchange between ranks", mine, bytes, all, error);
+    gw_comm_leave(comm);
+    return s;
 }
 
 gw_status gw_barrier(gw_comm *comm)
@@ -210,8 +213,12 @@ gw_status gw_barrier(gw_comm *comm)
     if (!comm)
         return GW_EINVAL;
     gw_error_clear(&comm->error);
+    gw_comm_enter(comm);
     gw_status s = gw_comm_check(comm, &comm->error);
-    return s ? s : round_of_all(comm, "gw_barrier", 1, &comm->error);
+    if (!s)
+        s = round_of_all(comm, "gw_barrier", 1, &comm->error);
+    gw_comm_leave(comm);
+    return s;
 }
 
 /* ---- texts: a length, then the text in rounds ------------------------------------------------ */
@@ -311,8 +318,7 @@ static gw_status receive_texts(gw_comm *comm, int first, int last, struct incomi
     return s;
 }
 
-gw_status gw_control_gather_text(gw_comm *comm, const char *mine, char **texts,
-                                 struct gw_error *error)
+static gw_status gather_text(gw_comm *comm, const char *mine, char **texts, struct gw_error *error)
 {
     const char *call = "exchange of texts";
     gw_status s = gw_comm_check(comm, error);
@@ -338,8 +344,17 @@ gw_status gw_control_gather_text(gw_comm *comm, const char *mine, char **texts,
     return s;
 }
 
-gw_status gw_control_broadcast_text(gw_comm *comm, const char *mine, char **text,
-                                    struct gw_error *error)
+gw_status gw_control_gather_text(gw_comm *comm, const char *mine, char **texts,
+                                 struct gw_error *error)
+{
+    gw_comm_enter(comm);
+    gw_status s = gather_text(comm, mine, texts, error);
+    gw_comm_leave(comm);
+    return s;
+}
+
+static gw_status broadcast_text(gw_comm *comm, const char *mine, char **text,
+                                struct gw_error *error)
 {
     const char *call = "exchange of texts";
     struct incoming from = { 0 };
@@ -359,5 +374,14 @@ gw_status gw_control_broadcast_text(gw_comm *comm, const char *mine, char **text
         free(copy);
     else
         *text = copy;
+    return s;
+}
+
+gw_status gw_control_broadcast_text(gw_comm *comm, const char *mine, char **text,
+                                    struct gw_error *error)
+{
+    gw_comm_enter(comm);
+    gw_status s = broadcast_text(comm, mine, text, error);
+    gw_comm_leave(comm);
     return s;
 }

@@ -3,6 +3,7 @@
 noinst_LTLIBRARIES += libcomm.la
 libcomm_la_CPPFLAGS = $(AM_CPPFLAGS) $(HWLOC_CFLAGS) $(MPI_CFLAGS)
 libcomm_la_SOURCES = \
+	comm/access.c \
 	comm/comm.h \
 	comm/control.c \
 	comm/cores.c comm/cores.h \

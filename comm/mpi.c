@@ -440,6 +440,21 @@ static gw_status split_mpi(gw_comm *out, gw_comm *comm, int colour, unsigned ser
     return GW_OK;
 }
 
+/* Two threads of one process may be in MPI at a time then: ours and one of the program's. */
+static gw_status allows_thread(const gw_comm *comm, struct gw_error *error)
+{
+    int level = MPI_THREAD_SINGLE;
+    (void)comm;
+    MPI_Query_thread(&level);
+    if (level >= MPI_THREAD_MULTIPLE)
+        return GW_OK;
+    return gw_fail(
+        error, GW_ENOTSUP,
+        "progress=thread needs MPI_THREAD_MULTIPLE, and MPI gives this program less: pass "
+        "MPI_THREAD_MULTIPLE to MPI_Init_thread in the place of MPI_Init, or let "
+        "gw_comm_open initialize MPI");
+}
+
 void gw_mpi_set_block(gw_comm *comm, size_t bytes)
 {
     ((struct mpi_impl *)comm->impl)->block_bytes = bytes;
@@ -459,4 +474,5 @@ const struct gw_transport_row gw_mpi_row = {
     .pause = mpi_pause,
     .native = native,
     .has_native = has_native,
+    .allows_thread = allows_thread,
 };

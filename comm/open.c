@@ -37,6 +37,7 @@ gw_status gw_comm_name(gw_comm *comm, const char *params, const char *inner, str
 static void release(gw_comm *comm)
 {
     gw_control_close(comm);
+    gw_comm_close_access(comm);
     free(comm->nodes);
     free(comm->costs);
     free(comm->spec);
@@ -259,8 +260,12 @@ gw_status gw_comm_split(gw_comm **out, gw_comm *comm, int colour, int key)
     gw_error_clear(&comm->error);
     if (!out)
         return gw_fail(&comm->error, GW_EINVAL, "gw_comm_split: out is NULL");
+    gw_comm_enter(comm);
     gw_status s = gw_comm_check(comm, &comm->error);
-    return s ? s : split(out, comm, colour, key, &comm->error);
+    if (!s)
+        s = split(out, comm, colour, key, &comm->error);
+    gw_comm_leave(comm);
+    return s;
 }
 
 /* ---- what a comm says of itself -------------------------------------------------------------- */

@@ -18,6 +18,7 @@ gw_status gw_comm_break(gw_comm *comm, gw_status status, const char *words)
 {
     if (!comm->broken.status)
         (void)gw_fail(&comm->broken, status, "%s", words);
+    gw_comm_note_broken(comm);
     return status;
 }
 
@@ -96,12 +97,20 @@ void gw_comm_keep(gw_comm *comm, void *buffer)
         comm->kept_count++;
 }
 
+static struct gw_runnable *after(gw_comm *comm, struct gw_runnable *runnable)
+{
+    gw_comm_lock_list(comm);
+    struct gw_runnable *next = runnable ? runnable->next : comm->runnables;
+    gw_comm_unlock_list(comm);
+    return next;
+}
+
 bool gw_comm_progress(gw_comm *comm)
 {
     struct gw_runnable *next;
     bool moved = false;
-    for (struct gw_runnable *r = comm->runnables; r; r = next) {
-        next = r->next; /* it may take itself off the list */
+    for (struct gw_runnable *r = after(comm, NULL); r; r = next) {
+        next = after(comm, r); /* it may take itself off the list */
         moved |= r->progress(r);
     }
     return moved;
@@ -109,16 +118,19 @@ bool gw_comm_progress(gw_comm *comm)
 
 void gw_comm_add_runnable(gw_comm *comm, struct gw_runnable *runnable)
 {
+    gw_comm_lock_list(comm);
     runnable->next = comm->runnables;
     comm->runnables = runnable;
+    gw_comm_unlock_list(comm);
 }
 
 void gw_comm_remove_runnable(gw_comm *comm, struct gw_runnable *runnable)
 {
-    for (struct gw_runnable **at = &comm->runnables; *at; at = &(*at)->next) {
-        if (*at == runnable) {
-            *at = runnable->next;
-            return;
-        }
-    }
+    gw_comm_lock_list(comm);
+    struct gw_runnable **at = &comm->runnables;
+    while (*at && *at != runnable)
+        at = &(*at)->next;
+    if (*at)
+        *at = runnable->next;
+    gw_comm_unlock_list(comm);
 }

@@ -400,6 +400,12 @@ static gw_status split_shaped(gw_comm *out, gw_comm *comm, int colour, unsigned 
     return s;
 }
 
+static gw_status shaped_allows_thread(const gw_comm *comm, struct gw_error *error)
+{
+    const gw_comm *inner = ((const struct shaped_impl *)comm->impl)->inner;
+    return inner->row->allows_thread ? inner->row->allows_thread(inner, error) : GW_OK;
+}
+
 const struct gw_transport_row gw_shaped_row = {
     .info = { "shaped", "a simulated link around another transport", params },
     .decorates = true,
@@ -411,4 +417,5 @@ const struct gw_transport_row gw_shaped_row = {
     .test = shaped_test,
     .cancel = shaped_cancel,
     .pause = shaped_pause,
+    .allows_thread = shaped_allows_thread,
 };

@@ -154,6 +154,12 @@ tests_test_threads_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_test_threads_LDADD = libranks.la $(rooms_LIBS) $(CHECK_LIBS)
 TESTS += tests/test_threads
 
+check_PROGRAMS += tests/test_progress
+tests_test_progress_SOURCES = tests/test_progress.c
+tests_test_progress_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_progress_LDADD = libranks.la $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_progress
+
 check_PROGRAMS += tests/test_oom
 tests_test_oom_SOURCES = tests/test_oom.c
 tests_test_oom_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
@@ -162,6 +168,10 @@ tests_test_oom_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
 TESTS += tests/test_oom
 
 if WITH_MPI
+check_PROGRAMS += tests/mpi_progress
+tests_mpi_progress_SOURCES = tests/mpi_progress.c
+tests_mpi_progress_CPPFLAGS = $(AM_CPPFLAGS) $(MPI_CFLAGS)
+tests_mpi_progress_LDADD = libranks.la $(rooms_LIBS)
 TESTS += tests/test_mpi_collectives.sh
 check_PROGRAMS += tests/mpi_collectives
 tests_mpi_collectives_SOURCES = tests/mpi_collectives.c

@@ -19,3 +19,12 @@ for n in 2 4; do
     }
     echo "n=$n: $(wc -l <"$dir/mpi") bodies, the same bits"
 done
+# The progress thread moves all runs.
+tests/test_collectives 2 >"$dir/local" &&
+    GRADWIRE_PROGRESS=thread "$srcdir/scripts/mpirun" 2 tests/mpi_collectives >"$dir/mpi" || exit 1
+diff "$dir/local" "$dir/mpi" || {
+    echo "threads (<) and MPI by the progress thread (>) give other bits; repeat:" \
+        "GRADWIRE_PROGRESS=thread scripts/mpirun 2 tests/mpi_collectives"
+    exit 1
+}
+"$srcdir/scripts/mpirun" 2 tests/mpi_progress

@@ -178,7 +178,9 @@ static int living_threads(void)
 static gw_plan *open_plan(gw_comm *comm, int threads, size_t count)
 {
     gw_plan *plan = NULL;
-    gw_options options = { .codec = "qsgd", .piece_count = PIECE, .threads = threads };
+    gw_options options = {
+        .codec = "qsgd", .piece_count = PIECE, .threads = threads, .progress = GW_PROGRESS_CALLER
+    };
     ck_assert_int_eq(gw_plan_allreduce(&plan, comm, count, GW_F32, GW_SUM, &options), GW_OK);
     return plan;
 }
