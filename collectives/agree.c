@@ -73,7 +73,8 @@ static void describe(struct text *t, const struct gw_plan *plan, gw_status local
     append(t, "algorithm %s\npieces %d\nnonfinite %s\none_sided_ef %d\nchannel %u\n",
            plan->algorithm->info.name, plan->problem.pieces, nonfinites[plan->nonfinite],
            plan->one_sided_ef, plan->channel);
-    append(t, "gate %s every %u\n", gates[plan->gate_mode], plan->gate_every);
+    append(t, "gate %s every %u\npins %s\n", gates[plan->gate_mode], plan->gate_every,
+           plan->pins ? "asked for" : "none");
     append(t, "trace %s\ntensors %d\n", plan->comm->attached ? "on" : "off", plan->tensors_count);
     for (int i = 0; i < plan->tensors_count; i++)
         append(t, "tensor %d: '%s' of %zu elements by %s\n", i, plan->tensors[i].name,

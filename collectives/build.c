@@ -196,6 +196,7 @@ gw_status gw_plan_build(struct gw_plan *plan, const char *algorithm, struct gw_e
         return s;
     plan->algorithm = choice.row;
     plan->predicted_s = choice.seconds;
+    plan->made_piece_count = choice.piece_count;
     s = cut(plan, choice.piece_count);
     if (!s) {
         plan->algorithm->write(&plan->list, &plan->problem);

@@ -10,6 +10,7 @@
 
 #include "base/settings.h"
 #include "collectives/costs.h"
+#include "collectives/pins.h"
 #include "collectives/trial.h"
 
 /* The model is believed where it sees this factor between the two. */
@@ -34,7 +35,8 @@ static const char *why_not(const struct gw_plan *plan, const struct gw_request *
     const char *algorithm = request->options ? request->options->algorithm : NULL;
     if (plan->gate_mode == GW_GATE_OFF || request->once || request->inner || !sums)
         return "";
-    if (!sends_codes(plan) || *(algorithm ? algorithm : gw_setting_text(GW_SET_ALGORITHM)))
+    bool forced = !request->pinned && *(algorithm ? algorithm : gw_setting_text(GW_SET_ALGORITHM));
+    if (!sends_codes(plan) || forced)
         return "";
     for (int t = 0; t < plan->tensors_count; t++) {
         const struct gw_codec *codec = plan->tensors[t].codec;
@@ -226,11 +228,14 @@ static void explain(struct gw_plan *plan, const struct decision *d, bool tried)
 }
 
 static gw_status open_twin(struct gw_plan *plan, const struct gw_request *request,
-                           const struct gw_algorithm_row *row, struct gw_error *error)
+                           const struct gw_algorithm_row *row, size_t piece_count,
+                           struct gw_error *error)
 {
     struct gw_request inner = *request;
     gw_options options = request->options ? *request->options : (gw_options){ 0 };
     options.algorithm = row->info.name;
+    if (piece_count)
+        options.piece_count = piece_count;
     inner.options = &options;
     inner.inner = true;
     inner.wrapped = plan;
@@ -245,9 +250,41 @@ static gw_status open_twin(struct gw_plan *plan, const struct gw_request *reques
     return s;
 }
 
+static const struct gw_algorithm_row *find_row(const char *name)
+{
+    int i = 0;
+    while (gw_algorithm_rows[i] && strcmp(gw_algorithm_rows[i]->info.name, name) != 0)
+        i++;
+    return gw_algorithm_rows[i];
+}
+
+/* As the file of pins says. */
+static gw_status repeat(struct gw_plan *plan, const struct gw_request *request,
+                        struct gw_error *error)
+{
+    const struct gw_pins *pins = plan->pins;
+    struct gw_gating *gate = plan->gate;
+    gate->raw = pins->sends_raw;
+    if (*pins->raw.algorithm) {
+        const struct gw_algorithm_row *row = find_row(pins->raw.algorithm);
+        if (!row)
+            return gw_fail(error, GW_ESPEC, "pins %.300s: there is no algorithm '%s'", pins->path,
+                           pins->raw.algorithm);
+        gw_status s = open_twin(plan, request, row, pins->raw.piece_count, error);
+        if (s)
+            return s;
+    }
+    snprintf(gate->reason, sizeof gate->reason, "sends %s by %s: pinned by %.300s",
+             gate->raw ? "raw" : "codes", gate->raw ? pins->raw.algorithm : pins->codec.algorithm,
+             pins->path);
+    return GW_OK;
+}
+
 gw_status gw_gate_settle(struct gw_plan *plan, const struct gw_request *request,
                          struct gw_error *error)
 {
+    if (plan->pins && plan->pins->repeats)
+        return repeat(plan, request, error);
     struct decision d = { 0 };
     bool tried = false;
     gw_status s = follow_rank_0(plan, &d, predict(plan, &d, error), error);
@@ -261,7 +298,7 @@ gw_status gw_gate_settle(struct gw_plan *plan, const struct gw_request *request,
     plan->gate->raw = d.way == SENDS_RAW;
     bool live = plan->gate_mode == GW_GATE_LIVE;
     if (live || plan->gate->raw)
-        s = open_twin(plan, request, d.contenders[1].algorithm, error);
+        s = open_twin(plan, request, d.contenders[1].algorithm, 0, error);
     if (!s && live)
         s = gw_live_open(plan, request, plan->gate->raw, error);
     if (plan->gate->twin)

@@ -2,6 +2,7 @@
 /* SPDX-FileCopyrightText: 2026 the gradwire authors */
 /* Runs of a gated plan: its own, or its twin's with its own wrappers before them. */
 #include "collectives/gate.h"
+#include "collectives/pins.h"
 
 /* Owners' residuals are of sums that every rank got already: as raw goes out there are no owners,
  * so they join what this rank sends. */
@@ -19,8 +20,14 @@ gw_plan *gw_gate_next(gw_plan *plan)
     struct gw_gating *gate = plan->gate;
     if (!gate)
         return plan;
-    if (plan->gate_mode == GW_GATE_LIVE)
+    bool before = gate->raw;
+    if (plan->pins && plan->pins->repeats) {
+        gate->raw = gw_pins_turn(plan->pins);
+    } else if (plan->gate_mode == GW_GATE_LIVE) {
         gate->raw = gw_live_turn(plan);
+        if (gate->raw != before)
+            gw_pins_note(plan, gate->live.run - 1, gate->raw);
+    }
     gate->last_raw = gate->raw;
     if (!gate->raw)
         return plan;
@@ -30,7 +37,7 @@ gw_plan *gw_gate_next(gw_plan *plan)
 
 void gw_gate_note(gw_plan *plan, int64_t since_ns, gw_status status)
 {
-    if (plan->gate && plan->gate_mode == GW_GATE_LIVE)
+    if (plan->gate && plan->gate_mode == GW_GATE_LIVE && !(plan->pins && plan->pins->repeats))
         gw_live_note(plan, (double)(gw_now_ns() - since_ns) * 1e-9, status);
 }
 

@@ -25,6 +25,7 @@ libcollectives_la_SOURCES = \
 	collectives/messages.c \
 	collectives/native.c \
 	collectives/native_times.c \
+	collectives/pins.c collectives/pins.h collectives/pins_text.c \
 	collectives/plan.c collectives/plan.h \
 	collectives/pool.c collectives/pool.h \
 	collectives/predict.c \

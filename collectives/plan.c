@@ -10,6 +10,7 @@
 
 #include "base/settings.h"
 #include "collectives/gate.h"
+#include "collectives/pins.h"
 #include "collectives/trace.h"
 
 enum { THREADS_MAX = 1024 };
@@ -174,6 +175,8 @@ static gw_status prepare(struct gw_plan *plan, const struct gw_request *request,
         s = check_stateless(plan, error);
     if (!s)
         s = gw_gate_prepare(plan, request, error);
+    if (!s && !request->pinned)
+        s = gw_pins_prepare(plan, request, error);
     return s;
 }
 
@@ -249,15 +252,60 @@ gw_status gw_plan_create_plain(gw_plan **out, gw_comm *comm, const struct gw_req
     return s;
 }
 
+/* Make the plan again as its pins say. */
+static gw_status repeat(gw_plan **plan, const struct gw_request *request, struct gw_error *error)
+{
+    struct gw_pins *pins = (*plan)->pins;
+    gw_comm *comm = (*plan)->comm;
+    const char *forced = algorithm_of(request);
+    struct gw_request again = *request;
+    gw_options options = request->options ? *request->options : (gw_options){ 0 };
+    if (*forced && strcmp(forced, pins->codec.algorithm) != 0)
+        return gw_fail(error, GW_ESPEC, "algorithm %s is asked for, pins %.300s say %s", forced,
+                       pins->path, pins->codec.algorithm);
+    if (pins->sends_raw && !(*plan)->gate)
+        return gw_fail(error, GW_ESPEC, "pins %.300s say that raw was sent, the plan has no gate",
+                       pins->path);
+    options.algorithm = pins->codec.algorithm;
+    options.piece_count = pins->codec.piece_count;
+    again.options = &options;
+    again.pinned = true;
+    (*plan)->pins = NULL;
+    gw_plan_close(*plan);
+    *plan = NULL;
+    gw_status s = gw_plan_create_plain(plan, comm, &again);
+    if (s) {
+        gw_fail(error, s, "pins %.200s no longer apply: %.400s", pins->path, comm->error.text);
+        gw_pins_close(pins);
+        return s;
+    }
+    (*plan)->pins = pins;
+    return GW_OK;
+}
+
+/* Decide what the ranks decide together. */
+static gw_status settle(gw_plan **plan, const struct gw_request *request, struct gw_error *error)
+{
+    gw_status s = (*plan)->pins ? gw_pins_read(*plan, error) : GW_OK;
+    bool repeats = !s && (*plan)->pins && (*plan)->pins->repeats;
+    if (repeats)
+        s = repeat(plan, request, error);
+    if (!s && (*plan)->gate)
+        s = gw_gate_settle(*plan, request, error);
+    if (!s && (*plan)->pins && !repeats)
+        s = gw_pins_write(*plan, error);
+    return s;
+}
+
 gw_status gw_plan_create(gw_plan **out, gw_comm *comm, const struct gw_request *request)
 {
     gw_plan *plan;
     gw_status s = gw_plan_create_plain(out ? &plan : NULL, comm, request);
     if (s)
         return s;
-    if (plan->gate) {
+    if (plan->gate || plan->pins) {
         struct gw_error error = { 0 };
-        s = gw_gate_settle(plan, request, &error);
+        s = settle(&plan, request, &error);
         comm->error = error;
     }
     if (s) {
@@ -304,6 +352,7 @@ void gw_plan_close(gw_plan *plan)
     for (int i = 0; plan->owners && i < plan->layout.segments_count; i++)
         gw_codec_close(plan->owners[i]);
     gw_trace_close(plan);
+    gw_pins_close(plan->pins);
     close_tensors(plan);
     gw_steps_free(&plan->list);
     gw_graph_free(&plan->graph);

@@ -65,6 +65,7 @@ struct gw_plan {
     const struct gw_algorithm_row *algorithm;
     char reason[GW_ERROR_TEXT];
     double predicted_s; /* of a run, by the cost model */
+    size_t made_piece_count;
     struct gw_problem problem;
     struct gw_layout layout;
     struct gw_codec **owners; /* by segment: stage 1, where some step re-encodes it */
@@ -116,6 +117,7 @@ struct gw_plan {
     bool stops;     /* no thread takes a step any more */
 
     struct gw_gating *gate;  /* it may send raw (gate.h); NULL: it never does */
+    struct gw_pins *pins;    /* what a file says of it, or is told (pins.h); or NULL */
     const char *no_gate;     /* why not; "": for no reason worth words */
     struct gw_plan *wrapped; /* of a gate's twin: whose wrappers make its input; else NULL */
 
@@ -198,6 +200,7 @@ struct gw_request { /* the arguments of gw_plan_* in one place */
     bool once;                /* a one-call form: no state */
     bool inner;               /* of another plan: no gate */
     gw_plan *wrapped;         /* of a twin: its gated plan */
+    bool pinned;              /* algorithm and pieces are a file's, not the caller's */
     const char *const *specs; /* of each tensor, in place of the options'; or NULL */
 };
 

@@ -104,6 +104,7 @@ struct gw_comm {
     bool shaped, probed;
     double crowding; /* ranks per core that they share, at least 1 */
     void *costs;     /* one block of what the room above measured once (collectives/costs.h) */
+    void *pins;      /* one block of the decisions that went to a file (collectives/pins.c) */
     int *nodes;      /* node of each rank */
     int node_rank, node_ranks, node_cores, numa_nodes;
     int core_ranks; /* ranks that share this one's cores, itself included; on other nodes too

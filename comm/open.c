@@ -40,6 +40,7 @@ static void release(gw_comm *comm)
     gw_comm_close_access(comm);
     free(comm->nodes);
     free(comm->costs);
+    free(comm->pins);
     free(comm->spec);
     free(comm);
 }

@@ -110,6 +110,12 @@ tests_test_promises_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_test_promises_LDADD = libranks.la $(rooms_LIBS) $(CHECK_LIBS)
 TESTS += tests/test_promises
 
+check_PROGRAMS += tests/test_pins
+tests_test_pins_SOURCES = tests/test_pins.c
+tests_test_pins_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_pins_LDADD = libranks.la $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_pins
+
 check_PROGRAMS += tests/test_gate
 tests_test_gate_SOURCES = tests/test_gate.c
 tests_test_gate_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
