@@ -9,8 +9,8 @@
 #include "base/spec.h"
 
 const struct gw_algorithm_row *const gw_algorithm_rows[] = {
-    &gw_native, &gw_ring, &gw_doubling,      &gw_direct, &gw_gather,
-    &gw_linear, &gw_tree, &gw_shared_memory, NULL,
+    &gw_native, &gw_ring, &gw_doubling,      &gw_direct,    &gw_gather,
+    &gw_linear, &gw_tree, &gw_shared_memory, &gw_hierarchy, NULL,
 };
 
 enum { ROWS = sizeof gw_algorithm_rows / sizeof *gw_algorithm_rows - 1 };

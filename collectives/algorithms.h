@@ -28,7 +28,8 @@ struct gw_problem {
     int nodes, node, node_ranks, node_rank; /* node_ranks 0: not the same on all nodes */
     const int *members;                     /* node_ranks of node 0, of node 1, ... */
     bool shares;                            /* the ranks of a node have memory in common */
-    double raw_bytes;                       /* of the whole layout */
+    bool carries;     /* what nodes send may keep residuals, by slices of the whole layout */
+    double raw_bytes; /* of the whole layout */
 };
 
 struct gw_algorithm_row {
@@ -42,7 +43,7 @@ struct gw_algorithm_row {
 extern const struct gw_algorithm_row *const gw_algorithm_rows[]; /* ends with NULL */
 
 extern const struct gw_algorithm_row gw_native, gw_ring, gw_doubling, gw_direct, gw_gather,
-    gw_linear, gw_tree, gw_shared_memory;
+    gw_linear, gw_tree, gw_shared_memory, gw_hierarchy;
 
 /* The row of that name; NULL, with words, if there is none. */
 const struct gw_algorithm_row *gw_algorithm_find(const char *name, struct gw_error *error);

@@ -83,31 +83,34 @@ static gw_status cut(struct gw_plan *plan, size_t piece)
     return s;
 }
 
-static gw_status open_owner(struct gw_plan *plan, int index, struct gw_error *error)
+static gw_status open_owner(struct gw_plan *plan, int index, int stage, struct gw_error *error)
 {
     const struct gw_segment *segment = &plan->layout.segments[index];
     const struct gw_plan_tensor *tensor = &plan->tensors[segment->tensor];
-    if (plan->owners[index])
+    struct gw_codec **owner =
+        &plan->owners[stage == 2 ? plan->layout.segments_count + index : index];
+    if (*owner)
         return GW_OK;
     struct gw_codec_site site = tensor->codec->site;
     site.first = segment->first;
     site.count = segment->count;
-    site.stage = 1;
-    return gw_codec_open_site(&plan->owners[index], tensor->owner_spec, &site, error);
+    site.stage = stage;
+    return gw_codec_open_site(owner, stage == 2 ? tensor->spec : tensor->owner_spec, &site, error);
 }
 
 static gw_status open_owners(struct gw_plan *plan, struct gw_error *error)
 {
-    plan->owners = calloc((size_t)plan->layout.segments_count + 1, sizeof *plan->owners);
+    plan->owners_count = 2 * plan->layout.segments_count;
+    plan->owners = calloc((size_t)plan->owners_count + 1, sizeof *plan->owners);
     if (!plan->owners)
         return GW_ENOMEM;
     for (int i = 0; i < plan->list.count; i++) {
         const struct gw_step *step = &plan->list.steps[i];
-        if (step->kind != GW_STEP_REENCODE)
+        if (step->kind != GW_STEP_REENCODE && step->kind != GW_STEP_CARRY)
             continue;
         const struct gw_piece *piece = &plan->layout.pieces[step->piece];
         for (int j = piece->segment; j < piece->segment + piece->segments; j++) {
-            gw_status s = open_owner(plan, j, error);
+            gw_status s = open_owner(plan, j, step->kind == GW_STEP_CARRY ? 2 : 1, error);
             if (s)
                 return s;
         }
@@ -151,9 +154,9 @@ static gw_status open_slots(struct gw_plan *plan)
 
 static bool touches_sum(enum gw_step_kind kind)
 {
-    return kind == GW_STEP_REENCODE || kind == GW_STEP_LOAD || kind == GW_STEP_DECODE ||
-           kind == GW_STEP_ADD || kind == GW_STEP_DIVIDE || kind == GW_STEP_NATIVE ||
-           kind == GW_STEP_COPY || kind == GW_STEP_REDUCE;
+    return kind == GW_STEP_REENCODE || kind == GW_STEP_CARRY || kind == GW_STEP_LOAD ||
+           kind == GW_STEP_DECODE || kind == GW_STEP_ADD || kind == GW_STEP_DIVIDE ||
+           kind == GW_STEP_NATIVE || kind == GW_STEP_COPY || kind == GW_STEP_REDUCE;
 }
 
 static gw_status open_sum(struct gw_plan *plan)

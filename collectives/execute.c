@@ -109,6 +109,7 @@ void gw_plan_account(struct gw_plan *plan, const struct gw_step *step, int64_t n
     switch (step->kind) {
     case GW_STEP_ENCODE:
     case GW_STEP_REENCODE:
+    case GW_STEP_CARRY:
         plan->stats.encoded_bytes += bytes;
         plan->stats.encode_s += seconds;
         break;
@@ -342,7 +343,7 @@ static void roll_back(struct gw_plan *plan)
 {
     for (int t = 0; t < plan->tensors_count; t++)
         gw_codec_rollback(plan->tensors[t].codec);
-    for (int i = 0; i < plan->layout.segments_count; i++)
+    for (int i = 0; i < plan->owners_count; i++)
         if (plan->owners[i])
             gw_codec_rollback(plan->owners[i]);
     gw_gate_rollback(plan);

@@ -86,6 +86,7 @@ static void touch(struct places *p, int i, int size)
         reads(p, input, i);
         writes(p, s->slot, i);
         break;
+    case GW_STEP_CARRY:
     case GW_STEP_REENCODE: /* by a codec of the piece's own, one at a time */
         writes(p, sum, i);
         writes(p, s->slot, i);

@@ -18,6 +18,7 @@ libcollectives_la_SOURCES = \
 	collectives/gather.c \
 	collectives/graph.c collectives/graph.h \
 	collectives/heap.c collectives/heap.h \
+	collectives/hierarchy.c \
 	collectives/layout.c collectives/layout.h \
 	collectives/linear.c \
 	collectives/live.c collectives/live.h \

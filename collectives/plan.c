@@ -159,6 +159,7 @@ static gw_status prepare(struct gw_plan *plan, const struct gw_request *request,
     plan->operation = request->operation;
     plan->block_count = request->block_count;
     plan->wrapped = request->wrapped;
+    plan->by_tensor = request->by_tensor;
     if ((int)plan->type < 0 || plan->type > GW_I32 || (int)plan->operation < 0 ||
         plan->operation > GW_MAX)
         return gw_fail(error, GW_EINVAL, "unknown type %d or operation %d", (int)plan->type,
@@ -349,7 +350,7 @@ void gw_plan_close(gw_plan *plan)
     gw_comm_enter(comm);
     gw_plan_give_up(plan);
     gw_comm_close(plan->native); /* its op, if any, was given up above */
-    for (int i = 0; plan->owners && i < plan->layout.segments_count; i++)
+    for (int i = 0; plan->owners && i < plan->owners_count; i++)
         gw_codec_close(plan->owners[i]);
     gw_trace_close(plan);
     gw_pins_close(plan->pins);

@@ -68,7 +68,9 @@ struct gw_plan {
     size_t made_piece_count;
     struct gw_problem problem;
     struct gw_layout layout;
-    struct gw_codec **owners; /* by segment: stage 1, where some step re-encodes it */
+    struct gw_codec **owners; /* by segment: stage 1, where some step re-encodes it; then, again by
+                               * segment: stage 2, where one carries it from node to node */
+    int owners_count;
     struct gw_step_list list;
     struct gw_graph graph;
     struct gw_plan_slot *slots;
@@ -81,6 +83,7 @@ struct gw_plan {
     size_t copy_bytes;
     int *members;  /* problem.members */
     bool unshared; /* shared memory could not be had */
+    bool by_tensor;
     size_t side_floats;
     float *side;
     struct gw_pool *pool; /* NULL: there is too little to share */
@@ -202,6 +205,7 @@ struct gw_request { /* the arguments of gw_plan_* in one place */
     gw_plan *wrapped;         /* of a twin: its gated plan */
     bool pinned;              /* algorithm and pieces are a file's, not the caller's */
     const char *const *specs; /* of each tensor, in place of the options'; or NULL */
+    bool by_tensor; /* state must not depend on how the layout is cut: a reducer's bucket */
 };
 
 gw_status gw_plan_create(gw_plan **out, gw_comm *comm, const struct gw_request *request);

@@ -34,6 +34,7 @@ void gw_plan_describe(struct gw_problem *out, size_t *side_floats, const struct 
                             .node_rank = plan->problem.node_rank,
                             .members = plan->problem.members,
                             .shares = plan->problem.shares,
+                            .carries = true,
                             .dense = true,
                             .merges = true,
                             .mergeless = true,
@@ -46,6 +47,7 @@ void gw_plan_describe(struct gw_problem *out, size_t *side_floats, const struct 
         const struct gw_codec *codec = instead ? instead : plan->tensors[t].codec;
         add_codec(&p, codec);
         *side_floats += gw_codec_side_count(codec);
+        p.carries = p.carries && !(plan->by_tensor && gw_codec_has_state(codec));
         p.raw_bytes += (double)(plan->tensors[t].count * gw_type_bytes(plan->type));
     }
     if (plan->collective == GW_BROADCAST) /* one payload: nothing to merge */

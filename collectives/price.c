@@ -223,6 +223,7 @@ static double cached_s(const struct play *play, const struct gw_step *step)
     case GW_STEP_ENCODE:
         return work_at(play, GW_WORK_ENCODE);
     case GW_STEP_REENCODE:
+    case GW_STEP_CARRY:
         return work_at(play, GW_WORK_PREPARE) + work_at(play, GW_WORK_ENCODE);
     case GW_STEP_MERGE:
         return play->p->size * work_at(play, GW_WORK_MERGE);

@@ -21,7 +21,7 @@ gw_status gw_plan_stats(const gw_plan *plan, gw_stats *stats)
     double energy = 0;
     for (int t = 0; t < plan->tensors_count; t++)
         energy += gw_codec_residual_energy(plan->tensors[t].codec);
-    for (int i = 0; i < plan->layout.segments_count; i++)
+    for (int i = 0; i < plan->owners_count; i++)
         if (plan->owners[i])
             energy += gw_codec_residual_energy(plan->owners[i]);
     const gw_plan *last = gw_gate_last(plan);

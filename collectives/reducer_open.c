@@ -101,8 +101,14 @@ gw_status gw_bucket_set_open(struct gw_bucket_set *set, struct gw_reducer *r, si
     s = gw_reducer_agree(r, s, bytes, "the bucket size", error);
     for (size_t b = 0; !s && b < set->count; b++) {
         struct gw_bucket *bucket = &set->buckets[b];
-        s = gw_plan_allreduce_list(&bucket->plan, r->comm, r->tensors + bucket->range.first,
-                                   bucket->range.count, r->type, r->operation, &r->options);
+        struct gw_request request = { .collective = GW_ALLREDUCE,
+                                      .tensors = r->tensors + bucket->range.first,
+                                      .tensors_count = bucket->range.count,
+                                      .type = r->type,
+                                      .operation = r->operation,
+                                      .options = &r->options,
+                                      .by_tensor = true };
+        s = gw_plan_create(&bucket->plan, r->comm, &request);
         if (s)
             *error = r->comm->error;
     }

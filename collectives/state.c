@@ -14,22 +14,31 @@
 
 static int units(const struct gw_plan *plan)
 {
-    return plan->tensors_count + plan->layout.segments_count;
+    return plan->tensors_count + plan->owners_count;
+}
+
+/* Where nodes carry sums, tensors' own codecs only decode. */
+static bool carries(const struct gw_plan *plan)
+{
+    return plan->algorithm == &gw_hierarchy;
 }
 
 /* The codec of unit i: tensors first, then owned segments; NULL where there is none. */
 static struct gw_codec *unit_codec(const struct gw_plan *plan, int i)
 {
     if (i < plan->tensors_count)
-        return plan->tensors[i].codec;
+        return carries(plan) ? NULL : plan->tensors[i].codec;
     return plan->owners[i - plan->tensors_count];
 }
 
 static uint64_t unit_spec(const struct gw_plan *plan, int i)
 {
-    int t = i < plan->tensors_count ? i : plan->layout.segments[i - plan->tensors_count].tensor;
-    return gw_hash_text(i < plan->tensors_count ? plan->tensors[t].spec
-                                                : plan->tensors[t].owner_spec);
+    int segments = plan->layout.segments_count, s = i - plan->tensors_count;
+    if (s < 0)
+        return gw_hash_text(plan->tensors[i].spec);
+    const struct gw_plan_tensor *tensor =
+        &plan->tensors[plan->layout.segments[s % segments].tensor];
+    return gw_hash_text(s < segments ? tensor->owner_spec : tensor->spec);
 }
 
 size_t gw_plan_state_bytes(const gw_plan *plan)
@@ -162,10 +171,31 @@ static void fold_owner(const struct gw_codec *c, const struct gw_record *r, floa
         next[e - c->site.first] += gw_get_f32(r->values + 4 * (e - r->first));
 }
 
+/* Residuals of what nodes carried go to the first of the nodes, with their elements; momenta, which
+ * are not owed to anybody, begin anew. */
+static void fold_carried(const struct gw_plan *plan, const struct gw_codec *c,
+                         const struct gw_record *r, int old_ranks, float *next)
+{
+    size_t at;
+    if (plan->problem.node > 0 || !gw_record_residual(c, &at))
+        return;
+    size_t links = at / c->site.count;
+    float scale = plan->operation == GW_MEAN ? (float)plan->problem.size / (float)old_ranks : 1;
+    uint64_t first = r->first > c->site.first ? r->first : c->site.first;
+    uint64_t end = gw_min_size(r->first + r->count, c->site.first + c->site.count);
+    for (uint64_t e = first; e < end; e++)
+        next[at + e - c->site.first] +=
+            scale * gw_get_f32(r->values + 4 * (links * r->count + e - r->first));
+}
+
 static bool same_unit(const struct gw_record *r, const struct gw_codec *c)
 {
     if (r->tensor != c->site.tensor_key || r->stage != (uint64_t)c->site.stage)
         return false;
+    if (r->stage == 2) /* the same links, on other elements */
+        return r->count > 0 && c->site.count > 0 &&
+               r->floats / r->count == gw_codec_state_count(c) / c->site.count &&
+               r->floats % r->count == 0;
     return r->stage == 1 ? r->floats == r->count && gw_codec_state_count(c) == c->site.count
                          : r->floats == gw_codec_state_count(c) && r->count == c->site.count;
 }
@@ -188,6 +218,8 @@ static gw_status fold_unit(gw_plan *plan, struct gw_codec *c, const void *const 
             run = r.run;
             if (r.stage == 1)
                 fold_owner(c, &r, next);
+            else if (r.stage == 2)
+                fold_carried(plan, c, &r, count, next);
             else
                 gw_record_fold(c, &r, old, count, next);
         }

@@ -39,6 +39,7 @@ enum gw_step_class {
     X(ADOPT, UNIT, "take the maximum of the side information in slots")                            \
     X(ENCODE, INPUT, "input piece to slot")                                                        \
     X(REENCODE, ARRIVED, "SUM piece to slot")                                                      \
+    X(CARRY, ARRIVED, "SUM piece, of a node, to slot")                                             \
     X(MERGE, ARRIVED, "slots to slot, without decoding")                                           \
     X(LOAD, INPUT, "input piece to SUM piece")                                                     \
     X(DECODE, ARRIVED, "slot to SUM piece")                                                        \

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "base/stream.h"
 #include "collectives/gate.h"
 #include "compress/elements.h"
 
@@ -103,8 +104,8 @@ static gw_status encode(struct gw_plan *plan, const struct gw_step *step, struct
         struct gw_codec *codec = plan->tensors[segment->tensor].codec;
         size_t first = gw_plan_unit_first(plan, segment), written;
         gw_status s;
-        if (step->kind == GW_STEP_REENCODE) {
-            codec = plan->owners[i];
+        if (step->kind != GW_STEP_ENCODE) {
+            codec = plan->owners[step->kind == GW_STEP_CARRY ? plan->layout.segments_count + i : i];
             first = 0;
             s = gw_codec_prepare(codec, gw_plan_sum(plan, piece, segment), error);
             if (s)
@@ -147,6 +148,8 @@ static gw_status decode(struct gw_plan *plan, const struct gw_step *step, struct
             gw_payload_decode(codec, first, segment->count, payload, bytes, to);
         at += bytes;
     }
+    if (plan->shared) /* large outputs may have gone past the cache */
+        gw_stream_fence();
     return GW_OK;
 }
 
@@ -228,7 +231,7 @@ static gw_status commit(struct gw_plan *plan)
     bool sends = plan->collective != GW_BROADCAST || plan->problem.rank == plan->root;
     for (int t = 0; sends && t < plan->tensors_count; t++)
         gw_codec_commit(plan->tensors[t].codec);
-    for (int i = 0; i < plan->layout.segments_count; i++)
+    for (int i = 0; i < plan->owners_count; i++)
         if (plan->owners[i])
             gw_codec_commit(plan->owners[i]);
     gw_gate_commit(plan);
@@ -255,6 +258,7 @@ gw_status gw_plan_work(struct gw_plan *plan, const struct gw_step *step, struct 
         return adopt(plan, step->from, error);
     case GW_STEP_ENCODE:
     case GW_STEP_REENCODE:
+    case GW_STEP_CARRY:
         return encode(plan, step, error);
     case GW_STEP_MERGE:
         return merge(plan, step, scratch, error);

@@ -36,7 +36,7 @@ int failures(void)
 
 struct thread {
     pthread_t id;
-    int rank, ranks, group;
+    int rank, ranks, group, nodes;
     const char *prefix;
     rank_body body;
     void *context;
@@ -47,8 +47,10 @@ static void *run_rank(void *argument)
     struct thread *t = argument;
     char spec[256];
     gw_comm *comm;
-    snprintf(spec, sizeof spec, "%slocal:ranks=%d,rank=%d,name=test%d", t->prefix, t->ranks,
-             t->rank, t->group);
+    int used = snprintf(spec, sizeof spec, "%slocal:ranks=%d,rank=%d,name=test%d", t->prefix,
+                        t->ranks, t->rank, t->group);
+    if (t->nodes > 0)
+        snprintf(spec + used, sizeof spec - (size_t)used, ",nodes=%d", t->nodes);
     if (expect(gw_comm_open(&comm, spec) == GW_OK, "gw_comm_open(%s): %s", spec,
                gw_comm_error(NULL))) {
         t->body(comm, t->context);
@@ -57,20 +59,30 @@ static void *run_rank(void *argument)
     return NULL;
 }
 
-void run_ranks_behind(const char *prefix, int n, rank_body body, void *context)
+static void run_threads(struct thread common)
 {
     struct thread threads[64];
-    int id = atomic_fetch_add(&group, 1);
     setenv("GRADWIRE_GATE", "off", 0); /* a codec named in a test is the one that it is about */
-    for (int r = 0; r < n; r++) {
-        threads[r] = (struct thread){
-            .rank = r, .ranks = n, .group = id, .prefix = prefix, .body = body, .context = context
-        };
+    common.group = atomic_fetch_add(&group, 1);
+    for (int r = 0; r < common.ranks; r++) {
+        threads[r] = common;
+        threads[r].rank = r;
         if (pthread_create(&threads[r].id, NULL, run_rank, &threads[r]))
             abort();
     }
-    for (int r = 0; r < n; r++)
+    for (int r = 0; r < common.ranks; r++)
         pthread_join(threads[r].id, NULL);
+}
+
+void run_ranks_behind(const char *prefix, int n, rank_body body, void *context)
+{
+    run_threads((struct thread){ .ranks = n, .prefix = prefix, .body = body, .context = context });
+}
+
+void run_ranks_on(int nodes, const char *prefix, int n, rank_body body, void *context)
+{
+    run_threads((struct thread){
+        .ranks = n, .nodes = nodes, .prefix = prefix, .body = body, .context = context });
 }
 
 void run_ranks(int n, rank_body body, void *context)

@@ -14,6 +14,9 @@ void run_ranks(int n, rank_body body, void *context);
 /* As run_ranks, behind a prefix such as "shaped:rate=1gbit,latency=10us/". */
 void run_ranks_behind(const char *prefix, int n, rank_body body, void *context);
 
+/* The same, as if they were on several nodes. */
+void run_ranks_on(int nodes, const char *prefix, int n, rank_body body, void *context);
+
 /* Note a failure, with words, unless `good`; any thread. Returns `good`. */
 int expect(int good, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

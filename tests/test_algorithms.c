@@ -235,6 +235,7 @@ static int run_step(struct world *w, int me, int i)
         k->slots[s->slot] = own;
         break;
     case GW_STEP_REENCODE:
+    case GW_STEP_CARRY:
         k->slots[s->slot] = k->sums[s->piece];
         break;
     case GW_STEP_MERGE:
@@ -364,6 +365,10 @@ static void check_result(const struct world *w, const struct gw_algorithm_row *r
     if (strcmp(row->info.order, "rank order") == 0)
         ck_assert_msg(in_order(t, 0, w->size), "%s n=%d: not in rank order", row->info.name,
                       w->size);
+    for (int i = 0; row == &gw_hierarchy && i < w->size; i++)
+        ck_assert_msg(t->ranks[i] == w->members[i],
+                      "hierarchy n=%d on %d nodes: term %d is rank %d's, expected rank %d's",
+                      w->size, p->nodes, i, t->ranks[i], w->members[i]);
     if (row == &gw_ring)
         ck_assert_msg(in_ring_order(t, block, w->size), "ring n=%d block %d: order", w->size,
                       block);
@@ -393,10 +398,10 @@ static void check_shapes(const struct gw_algorithm_row *row, struct gw_problem p
                          unsigned seed)
 {
     for (p.nodes = 1; p.nodes <= size; p.nodes++) {
-        if (size % p.nodes || (row == &gw_shared_memory && p.nodes > 1))
-            continue;
-        if (row != &gw_shared_memory && p.nodes > 1)
+        if (p.nodes > 1 && row != &gw_hierarchy)
             break; /* the others know nothing of nodes */
+        if (size % p.nodes)
+            continue;
         for (int dealt = 0; dealt < 2; dealt++)
             check_row(row, p, size, seed, dealt);
     }

@@ -18,9 +18,15 @@
 
 static struct gw_problem raw_problem(int size)
 {
-    return (struct gw_problem){
-        .collective = GW_ALLREDUCE, .size = size, .dense = true, .mergeless = true, .summable = true
-    };
+    static const int members[] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 };
+    return (struct gw_problem){ .collective = GW_ALLREDUCE,
+                                .size = size,
+                                .nodes = size,
+                                .node_ranks = 1,
+                                .members = members,
+                                .dense = true,
+                                .mergeless = true,
+                                .summable = true };
 }
 
 static struct gw_problem coded_problem(int size)
