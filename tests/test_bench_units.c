@@ -57,6 +57,29 @@ START_TEST(numbers_are_read)
 }
 END_TEST
 
+START_TEST(words_have_places)
+{
+    static const char *const words[] = { "caller", "thread", NULL };
+    int place = 7;
+    ck_assert_int_eq(bench_parse_word(&place, "thread", words), 0);
+    ck_assert_int_eq(place, 1);
+    ck_assert_int_eq(bench_parse_word(&place, "threads", words), -1);
+    ck_assert_int_eq(place, 1);
+}
+END_TEST
+
+START_TEST(overlap_is_a_share_of_the_collective)
+{
+    static const double cases[][4] = { /* pure, compute, overall, percent */
+                                       { 10, 10, 10, 100 }, { 10, 10, 20, 0 }, { 10, 10, 15, 50 },
+                                       { 10, 40, 41, 90 },  { 10, 10, 25, 0 }, { 10, 10, 9, 100 }
+    };
+    double got = bench_overlap_share(cases[_i][0], cases[_i][1], cases[_i][2]);
+    ck_assert_msg(fabs(got - cases[_i][3]) < 1e-9, "case %d: got %g, expected %g", _i, got,
+                  cases[_i][3]);
+}
+END_TEST
+
 START_TEST(sizes_grow)
 {
     ck_assert_uint_eq(bench_next_size(65536, 4), 262144);
@@ -212,6 +235,8 @@ int main(void)
     TCase *cases = tcase_create("units");
     tcase_add_loop_test(cases, sizes_are_read, 0, sizeof sizes / sizeof sizes[0]);
     tcase_add_test(cases, numbers_are_read);
+    tcase_add_test(cases, words_have_places);
+    tcase_add_loop_test(cases, overlap_is_a_share_of_the_collective, 0, 6);
     tcase_add_test(cases, sizes_grow);
     tcase_add_test(cases, times_are_summarized);
     tcase_add_test(cases, bus_factors_are_those_of_nccl_tests);

@@ -138,6 +138,9 @@ expect 1 bench --op reduce
 expect 1 bench --dist file:/nowhere/x
 expect 1 bench --link 1gbit
 expect 1 bench --timeout 0
+expect 1 bench --progress nobody
+expect 1 bench --threads 0
+expect 1 bench --piece 0
 expect 1 bench --codec " "
 expect 1 bench --gate maybe
 expect 1 bench --codec nothing:bits=3
@@ -213,6 +216,14 @@ quick="-b 4K -e 64K -f 16 -n 3 -w 1"
     grep -q '"sent_codec":"raw".*"reason":"sends raw' "$rows" || wrong "gate: $(cat "$rows")"
     GRADWIRE_GATE=off expect 0 bench $quick --ranks 1 -c --codec 'ef+qsgd' --json "$rows"
     grep -q '"sent_codec":"ef+qsgd' "$rows" || wrong "GRADWIRE_GATE does not show"
+    for progress in caller thread; do
+        expect 0 bench $quick --ranks 2 --codec 'raw ef+qsgd' --overlap --json "$rows" \
+            --progress $progress --threads 2 --piece 4096
+        [ "$(grep -c "\"progress\":\"$progress\".*\"overlap_pct\":[0-9]" "$rows")" -eq 4 ] ||
+            wrong "--overlap with progress by $progress: $(cat "$rows")"
+        grep -q '"time_us_p50"' "$rows" && wrong "--overlap gives times that it did not measure"
+        grep -q 'pure_us  compute_us  overall_us' "$scratch/out" || wrong "--overlap has no title"
+    done
     expect 4 bench $quick --ranks 2 --codec raw --min-busbw 1000000
     expect 3 bench -b 1M -n 1 --ranks 2 --codec raw --link 1mbit,1ms --timeout 0.1
 }

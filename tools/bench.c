@@ -35,6 +35,29 @@ int bench_reduce(struct bench *bench, double *values, size_t count, gw_operation
     return s ? bench_fail(bench, s, "comparing ranks", gw_comm_error(bench->comm)) : TOOL_GOOD;
 }
 
+gw_progress bench_progress(const struct bench *bench)
+{
+    gw_setting_info setting;
+    if (bench->options->progress)
+        return bench->options->progress;
+    for (size_t i = 0; gw_info_setting(i, &setting); i++)
+        if (strcmp(setting.variable, "GRADWIRE_PROGRESS") == 0 &&
+            strcmp(setting.value, "thread") == 0)
+            return GW_PROGRESS_THREAD;
+    return GW_PROGRESS_CALLER;
+}
+
+gw_options bench_plan_options(const struct bench *bench, const char *codec, const char *algorithm)
+{
+    return (gw_options){ .codec = codec,
+                         .algorithm = algorithm,
+                         .name = "bench",
+                         .gate = bench->options->gate,
+                         .piece_count = bench->options->piece_count,
+                         .progress = bench->options->progress,
+                         .threads = bench->options->threads };
+}
+
 gw_status bench_plan(gw_plan **plan, struct bench *bench, size_t count, const gw_options *options)
 {
     size_t share = count / (size_t)bench->ranks;
@@ -75,7 +98,7 @@ static int run_sizes(struct bench *bench)
         if (count == before)
             continue;
         before = count;
-        int status = bench_size(bench, count);
+        int status = options->overlap ? bench_overlap(bench, count) : bench_size(bench, count);
         if (status)
             return status;
     }

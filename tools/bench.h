@@ -7,6 +7,7 @@
  *     bench_ranks.c    one rank per process, or per thread
  *     bench.c          one rank: all sizes
  *     bench_size.c     one size: plans, runs interleaved, one row per codec
+ *     bench_overlap.c  one size with --overlap: what hides behind computing
  *     bench_mpi.c      the baseline: MPI_Allreduce
  *     bench_check.c    results against a double sum and against other ranks
  *     bench_report.c   rows to text and JSON
@@ -38,6 +39,11 @@ struct bench_options {
     double timeout;   /* 0: the comm's own */
     int ranks;        /* threads of this process; 0: one rank per process */
     const char *link; /* NULL: what GRADWIRE_LINK says */
+    int overlap;
+    int tests; /* calls of gw_test during the computation of --overlap; -1: chosen */
+    gw_progress progress;
+    int threads;        /* 0: GRADWIRE_THREADS */
+    size_t piece_count; /* 0: GRADWIRE_PIECE */
 };
 
 /* Read the flags. Ends the program itself after --help and bad flags (status 1); -1 after another
@@ -55,6 +61,8 @@ struct bench_row {
     double algbw, busbw, encode, decode; /* GB/s */
     double nmse, cosine, bias, wrong;
     double vs_raw, vs_fp16;
+    double pure, compute, overall, overlap; /* of --overlap: seconds, and percent */
+    int tests;
 };
 
 /* Where rows go; of rank 0 only. */
@@ -92,11 +100,20 @@ int bench_reduce(struct bench *bench, double *values, size_t count, gw_operation
 /* ---- bench_mpi.c: sum in to out by MPI_Allreduce itself; 0 if it failed or is not there */
 int bench_mpi_allreduce(const struct bench *bench, size_t count);
 
+/* What is asked of every plan that is measured, of one codec and algorithm. */
+gw_options bench_plan_options(const struct bench *bench, const char *codec, const char *algorithm);
+
+/* Who moves runs: what was asked for, else the environment. */
+gw_progress bench_progress(const struct bench *bench);
+
 /* Make the plan of the op that is measured. */
 gw_status bench_plan(gw_plan **plan, struct bench *bench, size_t count, const gw_options *options);
 
 /* ---- bench_size.c: an exit status */
 int bench_size(struct bench *bench, size_t count);
+
+/* ---- bench_overlap.c: an exit status */
+int bench_overlap(struct bench *bench, size_t count);
 
 /* ---- bench_check.c */
 

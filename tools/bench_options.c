@@ -17,7 +17,12 @@ enum key {
     KEY_JSON,
     KEY_MIN_BUSBW,
     KEY_TIMEOUT,
-    KEY_RANKS
+    KEY_RANKS,
+    KEY_OVERLAP,
+    KEY_TESTS,
+    KEY_PROGRESS,
+    KEY_THREADS,
+    KEY_PIECE
 };
 
 static const struct argp_option flags[] = {
@@ -44,6 +49,15 @@ static const struct argp_option flags[] = {
       1 },
     { "link", KEY_LINK, "RATE,LATENCY", 0, "simulate a link: 1gbit,50us", 1 },
     { "ranks", KEY_RANKS, "N", 0, "run N ranks as threads of this process, without mpirun", 1 },
+    { "overlap", KEY_OVERLAP, NULL, 0,
+      "measure instead what share of the collective hides behind computing", 1 },
+    { "tests", KEY_TESTS, "N", 0,
+      "calls of gw_test in the computation of --overlap (default 64, with progress by a thread 0)",
+      1 },
+    { "progress", KEY_PROGRESS, "WHO", 0,
+      "who moves runs: caller or thread (default GRADWIRE_PROGRESS)", 1 },
+    { "threads", KEY_THREADS, "N", 0, "threads that compute (default GRADWIRE_THREADS)", 1 },
+    { "piece", KEY_PIECE, "N", 0, "elements per piece of a block (default GRADWIRE_PIECE)", 1 },
     { "json", KEY_JSON, "FILE", 0,
       "write one JSON object per line; - is standard output, in place of the table", 2 },
     { "min-busbw", KEY_MIN_BUSBW, "X", 0, "exit with 4 if a row's busbw is below X GB/s", 2 },
@@ -125,6 +139,35 @@ static int parse_gate(gw_gate *out, const char *text)
     return -1;
 }
 
+/* How runs are moved and cut. 0, -1 for a bad value, ARGP_ERR_UNKNOWN. */
+static int parse_engine(int key, const char *arg, struct bench_options *options)
+{
+    static const char *const movers[] = { [GW_PROGRESS_DEFAULT] = "default",
+                                          [GW_PROGRESS_CALLER] = "caller",
+                                          [GW_PROGRESS_THREAD] = "thread",
+                                          NULL };
+    int number = 0, result;
+    switch (key) {
+    case KEY_OVERLAP:
+        options->overlap = 1;
+        return 0;
+    case KEY_TESTS:
+        return bench_parse_count(&options->tests, arg, 0);
+    case KEY_PROGRESS:
+        result = bench_parse_word(&number, arg, movers);
+        options->progress = (gw_progress)number;
+        return result;
+    case KEY_THREADS:
+        return bench_parse_count(&options->threads, arg, 1);
+    case KEY_PIECE:
+        result = bench_parse_count(&number, arg, 1);
+        options->piece_count = (size_t)number;
+        return result;
+    default:
+        return parse_letter(key, arg, options);
+    }
+}
+
 static int parse_word(int key, const char *arg, struct bench_options *options)
 {
     switch (key) {
@@ -153,7 +196,7 @@ static int parse_word(int key, const char *arg, struct bench_options *options)
     case KEY_RANKS:
         return bench_parse_count(&options->ranks, arg, 1);
     default:
-        return parse_letter(key, arg, options);
+        return parse_engine(key, arg, options);
     }
 }
 
@@ -209,6 +252,7 @@ int bench_options_parse(struct bench_options *options, int argc, char **argv)
     *options = (struct bench_options){ .factor = 4,
                                        .runs = 20,
                                        .warmup = 3,
+                                       .tests = -1,
                                        .dist = "normal",
                                        .algorithm = environment("GRADWIRE_ALGORITHM") };
     if (argp_parse(&argp, argc, argv, 0, NULL, options) != 0)

@@ -18,6 +18,8 @@ struct cell_source {
     char *transport;
 };
 
+enum view { BOTH, PLAIN, OVERLAP }; /* with and without --overlap */
+
 struct column {
     const char *key;
     const char *title; /* NULL: not in the text */
@@ -26,6 +28,7 @@ struct column {
     const char *format;                               /* of the number as text */
     int width;                                        /* negative: aligned to the left */
     int whole;                                        /* the number is an integer */
+    enum view view;
 };
 
 static const char *word_op(const struct cell_source *from)
@@ -158,36 +161,77 @@ static double number_vs_fp16(const struct cell_source *from)
     return from->row->vs_fp16;
 }
 
+static const char *word_progress(const struct cell_source *from)
+{
+    return bench_progress(from->bench) == GW_PROGRESS_THREAD ? "thread" : "caller";
+}
+
+static double number_tests(const struct cell_source *from)
+{
+    return from->row->tests;
+}
+
+static double number_pure(const struct cell_source *from)
+{
+    return 1e6 * from->row->pure;
+}
+
+static double number_compute(const struct cell_source *from)
+{
+    return 1e6 * from->row->compute;
+}
+
+static double number_overall(const struct cell_source *from)
+{
+    return 1e6 * from->row->overall;
+}
+
+static double number_overlap(const struct cell_source *from)
+{
+    return from->row->overlap;
+}
+
 static const struct column columns[] = {
-    { "size_bytes", "size", NULL, number_size, "%.0f", 11, 1 },
-    { "count", NULL, NULL, number_count, "%.0f", 0, 1 },
-    { "op", NULL, word_op, NULL, NULL, 0, 0 },
-    { "transport", NULL, word_transport, NULL, NULL, 0, 0 },
-    { "ranks", NULL, NULL, number_ranks, "%.0f", 0, 1 },
-    { "codec", "codec", word_codec, NULL, NULL, -24, 0 },
-    { "sent_codec", NULL, word_sent_codec, NULL, NULL, 0, 0 },
-    { "algorithm", "algorithm", word_algorithm, NULL, NULL, -9, 0 },
-    { "wire_bytes", "wire", NULL, number_wire, "%.0f", 11, 1 },
-    { "ratio", "ratio", NULL, number_ratio, "%.2f", 7, 0 },
-    { "time_us_min", NULL, NULL, number_min, "%.1f", 0, 0 },
-    { "time_us_p50", "p50_us", NULL, number_p50, "%.1f", 11, 0 },
-    { "time_us_avg", NULL, NULL, number_avg, "%.1f", 0, 0 },
-    { "time_us_p99", "p99_us", NULL, number_p99, "%.1f", 11, 0 },
-    { "time_us_max", NULL, NULL, number_max, "%.1f", 0, 0 },
-    { "algbw_gbs", "algbw", NULL, number_algbw, "%.3f", 8, 0 },
-    { "busbw_gbs", "busbw", NULL, number_busbw, "%.3f", 8, 0 },
-    { "encode_gbs", "encode", NULL, number_encode, "%.2f", 7, 0 },
-    { "decode_gbs", "decode", NULL, number_decode, "%.2f", 7, 0 },
-    { "nmse", "nmse", NULL, number_nmse, "%.2e", 9, 0 },
-    { "cosine", "cosine", NULL, number_cosine, "%.5f", 8, 0 },
-    { "bias", "bias", NULL, number_bias, "%.1e", 9, 0 },
-    { "wrong", "wrong", NULL, number_wrong, "%.0f", 6, 1 },
-    { "vs_raw", "vs_raw", NULL, number_vs_raw, "%.2f", 7, 0 },
-    { "vs_fp16", "vs_fp16", NULL, number_vs_fp16, "%.2f", 7, 0 },
-    { "reason", "reason", word_reason, NULL, NULL, -1, 0 },
+    { "size_bytes", "size", NULL, number_size, "%.0f", 11, 1, BOTH },
+    { "count", NULL, NULL, number_count, "%.0f", 0, 1, BOTH },
+    { "op", NULL, word_op, NULL, NULL, 0, 0, BOTH },
+    { "transport", NULL, word_transport, NULL, NULL, 0, 0, BOTH },
+    { "ranks", NULL, NULL, number_ranks, "%.0f", 0, 1, BOTH },
+    { "codec", "codec", word_codec, NULL, NULL, -24, 0, BOTH },
+    { "sent_codec", NULL, word_sent_codec, NULL, NULL, 0, 0, BOTH },
+    { "algorithm", "algorithm", word_algorithm, NULL, NULL, -9, 0, BOTH },
+    { "wire_bytes", "wire", NULL, number_wire, "%.0f", 11, 1, BOTH },
+    { "ratio", "ratio", NULL, number_ratio, "%.2f", 7, 0, BOTH },
+    { "time_us_min", NULL, NULL, number_min, "%.1f", 0, 0, PLAIN },
+    { "time_us_p50", "p50_us", NULL, number_p50, "%.1f", 11, 0, PLAIN },
+    { "time_us_avg", NULL, NULL, number_avg, "%.1f", 0, 0, PLAIN },
+    { "time_us_p99", "p99_us", NULL, number_p99, "%.1f", 11, 0, PLAIN },
+    { "time_us_max", NULL, NULL, number_max, "%.1f", 0, 0, PLAIN },
+    { "algbw_gbs", "algbw", NULL, number_algbw, "%.3f", 8, 0, PLAIN },
+    { "busbw_gbs", "busbw", NULL, number_busbw, "%.3f", 8, 0, PLAIN },
+    { "encode_gbs", "encode", NULL, number_encode, "%.2f", 7, 0, PLAIN },
+    { "decode_gbs", "decode", NULL, number_decode, "%.2f", 7, 0, PLAIN },
+    { "nmse", "nmse", NULL, number_nmse, "%.2e", 9, 0, PLAIN },
+    { "cosine", "cosine", NULL, number_cosine, "%.5f", 8, 0, PLAIN },
+    { "bias", "bias", NULL, number_bias, "%.1e", 9, 0, PLAIN },
+    { "wrong", "wrong", NULL, number_wrong, "%.0f", 6, 1, PLAIN },
+    { "vs_raw", "vs_raw", NULL, number_vs_raw, "%.2f", 7, 0, PLAIN },
+    { "vs_fp16", "vs_fp16", NULL, number_vs_fp16, "%.2f", 7, 0, PLAIN },
+    { "progress", "progress", word_progress, NULL, NULL, -8, 0, OVERLAP },
+    { "tests", "tests", NULL, number_tests, "%.0f", 6, 1, OVERLAP },
+    { "pure_us", "pure_us", NULL, number_pure, "%.1f", 11, 0, OVERLAP },
+    { "compute_us", "compute_us", NULL, number_compute, "%.1f", 11, 0, OVERLAP },
+    { "overall_us", "overall_us", NULL, number_overall, "%.1f", 11, 0, OVERLAP },
+    { "overlap_pct", "overlap", NULL, number_overlap, "%.1f", 7, 0, OVERLAP },
+    { "reason", "reason", word_reason, NULL, NULL, -1, 0, BOTH },
 };
 
 enum { COLUMNS = sizeof columns / sizeof columns[0] };
+
+static int is_shown(const struct bench *bench, const struct column *column)
+{
+    return column->view == BOTH || column->view == (bench->options->overlap ? OVERLAP : PLAIN);
+}
 
 /* The comm's spec without what concerns this rank alone: "local:ranks=4,rank=0" is "local:". */
 static char *transport_name(const gw_comm *comm)
@@ -214,11 +258,15 @@ static void print_environment(const struct bench *bench, const char *transport)
         if (strcmp(setting.origin, "environment") == 0)
             fprintf(text, "# %s=%s\n", setting.variable, setting.value);
     fputs("# sizes in bytes, bandwidth in GB/s of floats", text);
-    if (!options->check)
+    if (options->overlap)
+        fputs("; overlap is the percentage of the collective's time that hid behind computing",
+              text);
+    else if (!options->check)
         fputs("; nmse, cosine and bias need -c", text);
     fputs("\n#", text);
     for (int i = 0; i < COLUMNS; i++)
-        if (columns[i].title) /* the first one stands behind the '#' */
+        if (columns[i].title &&
+            is_shown(bench, &columns[i])) /* the first one stands behind the '#' */
             fprintf(text, "%*s%s", columns[i].width - (i == 0), columns[i].title,
                     i + 1 < COLUMNS ? " " : "\n");
     fflush(text);
@@ -249,7 +297,7 @@ static void print_text(FILE *text, const struct cell_source *from)
 {
     for (int i = 0; i < COLUMNS; i++) {
         const struct column *column = &columns[i];
-        if (!column->title)
+        if (!column->title || !is_shown(from->bench, column))
             continue;
         char number[64] = "-";
         double value = column->number ? column->number(from) : NAN;
@@ -277,7 +325,8 @@ static int print_json(FILE *json, const struct cell_source *from)
     json_t *object = json_object();
     int failed = !object;
     for (int i = 0; i < COLUMNS && !failed; i++)
-        failed = json_object_set_new(object, columns[i].key, cell_to_json(&columns[i], from));
+        failed = is_shown(from->bench, &columns[i]) &&
+                 json_object_set_new(object, columns[i].key, cell_to_json(&columns[i], from));
     failed = failed || json_dumpf(object, json, JSON_COMPACT | JSON_REAL_PRECISION(9)) ||
              fputc('\n', json) == EOF || fflush(json);
     json_decref(object);

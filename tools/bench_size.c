@@ -64,9 +64,8 @@ static int open_field(struct field *field, const struct bench *bench)
 
 static gw_status plan(struct contender *c, struct bench *bench, size_t count)
 {
-    const gw_options options = {
-        .codec = c->codec, .algorithm = c->algorithm, .gate = c->gate, .name = "bench"
-    };
+    gw_options options = bench_plan_options(bench, c->codec, c->algorithm);
+    options.gate = c->gate;
     return bench_plan(&c->plan, bench, count, &options);
 }
 

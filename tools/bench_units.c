@@ -75,6 +75,17 @@ int bench_parse_op(enum bench_op *op, const char *text)
     return -1;
 }
 
+int bench_parse_word(int *place, const char *text, const char *const *words)
+{
+    for (int i = 0; words[i]; i++) {
+        if (strcmp(text, words[i]) == 0) {
+            *place = i;
+            return 0;
+        }
+    }
+    return -1;
+}
+
 size_t bench_next_size(size_t bytes, double factor)
 {
     double next = (double)bytes * factor;
@@ -120,6 +131,12 @@ double bench_bus_factor(enum bench_op op, int ranks)
     if (op == BENCH_ALLREDUCE)
         return 2 * share;
     return op == BENCH_BROADCAST ? 1 : share;
+}
+
+double bench_overlap_share(double pure, double compute, double overall)
+{
+    double share = 100 * (1 - (overall - compute) / pure);
+    return share < 0 ? 0 : share > 100 ? 100 : share;
 }
 
 void bench_errors_add(struct bench_errors *errors, const float *result, const double *exact,

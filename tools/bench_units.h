@@ -26,6 +26,8 @@ int bench_parse_size(size_t *bytes, const char *text);
 int bench_parse_number(double *number, const char *text, double least);
 int bench_parse_count(int *count, const char *text, int least);
 int bench_parse_op(enum bench_op *op, const char *text);
+/* The place of a word in a list that ends with NULL. */
+int bench_parse_word(int *place, const char *text, const char *const *words);
 
 /* The size after `bytes` in a row that grows by `factor`, at least one float larger. */
 size_t bench_next_size(size_t bytes, double factor);
@@ -43,6 +45,10 @@ struct bench_times bench_summarize(double *seconds, size_t count);
 
 /* Bus bandwidth over algorithm bandwidth: the share of the data that a link must carry. */
 double bench_bus_factor(enum bench_op op, int ranks);
+
+/* Percent of a collective's time that was hidden: what both took together, longer than the
+ * computation alone, was not. */
+double bench_overlap_share(double pure, double compute, double overall);
 
 /* Sums over elements from which the measures of error come; sums of several parts add up. */
 struct bench_errors {

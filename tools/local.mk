@@ -11,6 +11,7 @@ gradwire_SOURCES = \
 	tools/bench_mpi.c \
 	tools/bench_input.c tools/bench_input.h \
 	tools/bench_options.c \
+	tools/bench_overlap.c \
 	tools/bench_ranks.c \
 	tools/bench_report.c \
 	tools/bench_size.c \
