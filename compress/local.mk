@@ -60,3 +60,10 @@ libkernels_avx512_la_SOURCES = \
 	compress/kernels/avx512_votes.c
 libcompress_la_LIBADD += libkernels_avx2.la libkernels_avx512.la
 endif
+if AARCH64
+libcompress_la_SOURCES += \
+	compress/kernels/neon.c compress/kernels/neon.h \
+	compress/kernels/neon_codes.c compress/kernels/neon_half.c \
+	compress/kernels/neon_reduce.c compress/kernels/neon_signs.c \
+	compress/kernels/neon_votes.c
+endif

@@ -90,7 +90,7 @@ static gw_status prepare(struct gw_codec *c, struct gw_error *error)
     (void)error;
     struct terngrad *own = c->own;
     size_t count = c->site.count;
-    const struct gw_source input = { c->input, NULL };
+    const struct gw_source input = { .input = c->input };
     double scale = (double)gw_bucket_max(c, input, 0, count), clip = c->values.number[CLIP];
     if (!isfinite(scale)) {
         own->scale = NAN;

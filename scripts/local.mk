@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # SPDX-FileCopyrightText: 2026 the gradwire authors
 # What this room adds to the build.
-EXTRA_DIST += scripts/lib.sh scripts/mpirun scripts/check scripts/demo scripts/analyze \
+EXTRA_DIST += scripts/lib.sh scripts/cross-tests scripts/mpirun scripts/check scripts/demo scripts/analyze \
 	scripts/bench-kernels scripts/bench-cluster scripts/cluster \
 	scripts/suppressions

@@ -19,6 +19,9 @@ const struct gw_kernels *const gw_kernel_rows[] = {
     &gw_kernels_avx2,
     &gw_kernels_avx512,
 #endif
+#ifdef GW_AARCH64
+    &gw_kernels_neon,
+#endif
     NULL,
 };
 

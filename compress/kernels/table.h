@@ -176,7 +176,8 @@ struct gw_kernels {
 /* The rows, slowest first; ends with NULL. Row 0 is scalar. */
 extern const struct gw_kernels *const gw_kernel_rows[];
 
-extern const struct gw_kernels gw_kernels_scalar, gw_kernels_avx2, gw_kernels_avx512;
+extern const struct gw_kernels gw_kernels_scalar, gw_kernels_avx2, gw_kernels_avx512,
+    gw_kernels_neon;
 
 /* One element: magnitude (0..levels) of x for quantizer q with the scale's inverse. */
 static inline uint32_t gw_quantize_one(const struct gw_quantizer *q, float x, float inverse,
