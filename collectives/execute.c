@@ -358,7 +358,8 @@ void gw_plan_end_run(struct gw_plan *plan)
     plan->stats.total_s = (double)(now - plan->started_ns) * 1e-9;
     if (plan->trace)
         gw_trace_run(plan, now);
-    plan->stats.wait_s = plan->stats.total_s - plan->own_work_s;
+    double waited = plan->stats.total_s - plan->own_work_s;
+    plan->stats.wait_s = waited > 0 ? waited : 0; /* sums of roundings */
     if (!plan->failure.status) {
         plan->stats.runs++;
         if (plan->algorithm == &gw_native) /* the transport does not tell: a lower bound */

@@ -3,8 +3,9 @@
 /*
  * A comm is a group of ranks that can reach each other.
  *
- * Threads: one comm and the plans on it belong to one thread at a time. Different comms are
- * independent (over MPI that needs MPI_THREAD_MULTIPLE when they are used at the same time).
+ * Threads: one comm and the plans on it belong to one thread at a time; threads of the library's
+ * own (gw_options.threads, gw_options.progress) need no care. Different comms are independent (over
+ * MPI that needs MPI_THREAD_MULTIPLE when they are used at the same time).
  */
 #ifndef GRADWIRE_COMM_H
 #define GRADWIRE_COMM_H

@@ -13,9 +13,10 @@ extern "C" {
 
 /* Open a comm over an MPI intracommunicator; every rank of `mpi` calls this, after MPI_Init.
  * `mpi` is duplicated, so gradwire's messages never meet the program's, and stays the caller's.
- * Works at any MPI thread level: gradwire calls MPI only from the thread that calls gradwire.
- * Close before MPI_Finalize. Errors: GW_EINVAL (an intercommunicator, MPI not initialized),
- * GW_ETRANSPORT, GW_ENOMEM; the words are in gw_comm_error(NULL). */
+ * Works at any MPI thread level: gradwire calls MPI only from the thread that calls gradwire,
+ * except for plans with GW_PROGRESS_THREAD, which need MPI_THREAD_MULTIPLE. Close before
+ * MPI_Finalize. Errors: GW_EINVAL (an intercommunicator, MPI not initialized), GW_ETRANSPORT,
+ * GW_ENOMEM; the words are in gw_comm_error(NULL). */
 GW_API GW_MUST_CHECK gw_status gw_comm_from_mpi(gw_comm **out, MPI_Comm mpi);
 
 #ifdef __cplusplus

@@ -60,8 +60,10 @@ typedef enum gw_fold {
 typedef enum gw_progress {
     GW_PROGRESS_DEFAULT = 0, /* GRADWIRE_PROGRESS, else caller */
     GW_PROGRESS_CALLER,      /* gw_start, gw_test and gw_wait do */
-    GW_PROGRESS_THREAD       /* a thread of the library, one per process, does while the caller
-                              * computes; over MPI that needs MPI_THREAD_MULTIPLE */
+    GW_PROGRESS_THREAD       /* a thread of the library, one per process, does: gw_start returns at
+                              * once, the run ends with nobody calling gradwire, gw_test only looks
+                              * and gw_wait only waits. Over MPI that needs MPI_THREAD_MULTIPLE,
+                              * else GW_ENOTSUP; one-call forms ignore it */
 } gw_progress;
 
 /* Whether a plan may send raw where its codec would make it slower. */
@@ -86,7 +88,8 @@ typedef struct gw_options {
     int root;         /* broadcast */
     int one_sided_ef; /* 1: the owner's second encode keeps no residual of its own */
     gw_progress progress;
-    int threads; /* that compute; default GRADWIRE_THREADS, else this rank's share of the cores */
+    int threads; /* that compute, which changes no bit; default GRADWIRE_THREADS, else this rank's
+                  * share of the cores, less one for the caller with GW_PROGRESS_THREAD */
     gw_gate gate;
     unsigned gate_every; /* runs between two looks of GW_GATE_LIVE; default GRADWIRE_GATE_EVERY */
     const char *pins;    /* file of decisions to repeat, or to write; default GRADWIRE_PINS */
@@ -157,7 +160,8 @@ GW_API GW_MUST_CHECK gw_status gw_start_list(gw_plan *plan, const void *const *i
                                              void *const *out);
 
 /* Make progress; GW_PENDING while the run is under way, then its result, once. A run also makes
- * progress inside gw_test and gw_wait of other plans of the comm. */
+ * progress inside gw_test and gw_wait of other plans of the comm. With GW_PROGRESS_THREAD only
+ * look: that takes nanoseconds. */
 GW_API GW_MUST_CHECK gw_status gw_test(gw_plan *plan);
 
 /* Make progress until the run has ended; gives the core away while there is nothing to do.
@@ -206,8 +210,12 @@ typedef struct gw_stats {
     uint64_t received_bytes; /* by this rank in the last run */
     uint64_t raw_bytes;      /* what raw would have sent: 2 (n-1)/n * size for an allreduce */
     double ratio;            /* raw_bytes / sent_bytes */
-    double encode_s, decode_s, wait_s, total_s; /* last run; decode includes adding and merging */
-    double encoded_bytes, decoded_bytes;        /* float bytes that went through in those times */
+    /* Of the last run. encode_s and decode_s (which includes checking, adding and merging) are sums
+     * over the threads that compute, so they may exceed total_s; wait_s is what is left of total_s
+     * beside the work of the run's own thread, never below 0. Steps on less than 1024 elements are
+     * too short to be timed and count as waiting. */
+    double encode_s, decode_s, wait_s, total_s;
+    double encoded_bytes, decoded_bytes; /* float bytes that went through in those times */
     double error_norm; /* L2 norm of this rank's residuals after the last run; 0 without ef+ */
     uint64_t reserved[8];
 } gw_stats;
