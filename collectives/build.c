@@ -32,8 +32,7 @@ static gw_status open_codecs(struct gw_plan *plan, struct gw_error *error)
     return GW_OK;
 }
 
-/* Who stands where on which node, if all nodes have the same number of ranks. */
-static gw_status describe_nodes(struct gw_plan *plan)
+gw_status gw_plan_describe_nodes(struct gw_plan *plan)
 {
     struct gw_problem *p = &plan->problem;
     const gw_comm *comm = plan->comm;
@@ -183,7 +182,7 @@ gw_status gw_plan_open(struct gw_plan *plan, struct gw_error *error)
     gw_status s = open_codecs(plan, error);
     if (s)
         return s;
-    if (describe_nodes(plan))
+    if (gw_plan_describe_nodes(plan))
         return gw_fail(error, GW_ENOMEM, "not enough memory for a plan of %d ranks",
                        plan->problem.size);
     gw_plan_describe(&plan->problem, &plan->side_floats, plan, NULL);

@@ -19,6 +19,7 @@ libcollectives_la_SOURCES = \
 	collectives/graph.c collectives/graph.h \
 	collectives/heap.c collectives/heap.h \
 	collectives/hierarchy.c \
+	collectives/info_costs.c \
 	collectives/layout.c collectives/layout.h \
 	collectives/linear.c \
 	collectives/live.c collectives/live.h \

@@ -160,6 +160,8 @@ gw_status gw_plan_accept(struct gw_plan *plan, const struct gw_step *step, size_
  * -------------------------------------------------------------------------*/
 /* The codecs, and the problem that they pose. */
 gw_status gw_plan_open(struct gw_plan *plan, struct gw_error *error);
+/* Who stands where on which node, if all nodes have the same number of ranks; allocates members. */
+gw_status gw_plan_describe_nodes(struct gw_plan *plan);
 /* The choice, the steps, the memory. */
 gw_status gw_plan_build(struct gw_plan *plan, const char *algorithm, struct gw_error *error);
 /* Compare with the other ranks; `local` is how far this rank got, with words in *error. */

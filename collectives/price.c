@@ -147,7 +147,7 @@ static double shared_s(struct play *play, const struct gw_step *step)
     if (step->kind == GW_STEP_SHARE)
         return touch_s(play, INPUT, step->piece, reads) + bytes * writes;
     if (step->kind == GW_STEP_REDUCE || step->kind == GW_STEP_COMBINE)
-        theirs *= sharers(play) - 1;
+        theirs *= sharers(play); /* its own was written past the cache */
     if (step->kind == GW_STEP_REDUCE)
         return theirs + touch_s(play, SUM, step->piece, writes);
     return theirs + touch_s(play, OUTPUT, step->piece, writes);

@@ -124,6 +124,22 @@ grep -q GRADWIRE_SEED "$scratch/err" || wrong "info does not tell the nearest se
 GRADWIRE_SEED=5 expect 0 info GRADWIRE_SEED
 grep -q '5 (environment)' "$scratch/out" || wrong "info does not tell a setting's origin"
 
+# info --costs: what was measured, and a prediction for each algorithm that applies.
+GRADWIRE_LINK=1gbit,50us expect 0 info --costs --ranks 2 --codec qsgd:bits=4 --codec raw
+for words in 'within a node *1\.000 Gbit/s *latency *50\.00 us' 'qsgd:bits=4  *direct  *[0-9.]* ' \
+    'raw  *ring  *[0-9.]* ' 'qsgd:bits=4  *[0-9.]*  *[0-9.]*  *[0-9.]*  *- '; do
+    grep -q "^  $words" "$scratch/out" || wrong "info --costs does not tell: $words"
+done
+grep -q 'qsgd:bits=4 *ring' "$scratch/out" && wrong "info --costs predicts what does not apply"
+GRADWIRE_COSTS=$scratch/costs expect 0 info --costs --ranks 2 --codec raw --json
+grep -q '"predicted_ms": {' "$scratch/out" || wrong "info --costs --json predicts nothing"
+grep -q '^link local:2:1:' "$scratch/costs" || wrong "info --costs keeps no links in GRADWIRE_COSTS"
+expect 0 info --costs --comm self: --codec vote
+expect 1 info --costs --codec nothing
+expect 1 info --costs --ranks 0
+expect 1 info --costs raw
+expect 1 info --ranks 2
+
 # Bad use.
 expect 0 --version
 grep -qE '^gradwire [0-9]+\.[0-9]+\.[0-9]+$' "$scratch/out" || wrong "--version: $(cat "$scratch/out")"

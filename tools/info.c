@@ -5,15 +5,17 @@
 
 #include <argp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tools/tool.h"
 
-enum { KEY_JSON = 256, KEY_MAN };
+enum { KEY_JSON = 256, KEY_MAN, KEY_COSTS, KEY_COMM, KEY_RANKS, KEY_CODEC, RANKS_MAX = 256 };
 
 struct request {
-    int json, man;
+    int json, man, costs;
     const char *name; /* NULL: everything */
+    struct info_costs of_costs;
 };
 
 const struct info_trait info_traits[] = {
@@ -169,6 +171,26 @@ static void print_text(const char *name)
     print_settings(name);
 }
 
+static int read_ranks(const struct argp_state *state, const char *text)
+{
+    char *end;
+    long ranks = strtol(text, &end, 10);
+    if (end == text || *end || ranks < 1 || ranks > RANKS_MAX)
+        argp_error(state, "--ranks %s is not a number from 1 to %d", text, RANKS_MAX);
+    return (int)ranks;
+}
+
+static void check_costs(const struct argp_state *state, const struct request *request)
+{
+    const struct info_costs *of = &request->of_costs;
+    if (request->costs && (request->man || request->name))
+        argp_error(state, "--costs goes with --json, --comm, --ranks and --codec only");
+    if (!request->costs && (of->comm || of->ranks || of->codecs_count))
+        argp_error(state, "--comm, --ranks and --codec go with --costs");
+    if (of->comm && of->ranks)
+        argp_error(state, "--ranks runs threads of its own: it does not go with --comm");
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct request *request = state->input;
@@ -179,7 +201,22 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_MAN:
         request->man = 1;
         return 0;
+    case KEY_COSTS:
+        request->costs = 1;
+        return 0;
+    case KEY_COMM:
+        request->of_costs.comm = arg;
+        return 0;
+    case KEY_RANKS:
+        request->of_costs.ranks = read_ranks(state, arg);
+        return 0;
+    case KEY_CODEC:
+        if (request->of_costs.codecs_count == INFO_CODECS_MAX)
+            argp_error(state, "more than %d codecs", INFO_CODECS_MAX);
+        request->of_costs.codecs[request->of_costs.codecs_count++] = arg;
+        return 0;
     case ARGP_KEY_END:
+        check_costs(state, request);
         if (request->man && (request->json || request->name))
             argp_error(state, "--man goes with nothing else");
         return 0;
@@ -215,10 +252,32 @@ static int known(const char *name)
     return 0;
 }
 
+static int print_costs(struct request *request)
+{
+    static const char *const usual[] = { "raw", "fp16", "qsgd:bits=4", "ef+sign", "vote" };
+    struct info_costs *of = &request->of_costs;
+    of->json = request->json;
+    if (of->codecs_count == 0) {
+        memcpy(of->codecs, usual, sizeof usual);
+        of->codecs_count = sizeof usual / sizeof usual[0];
+    }
+    int status = info_print_costs(of);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        tool_complain("info", "the output could not be written");
+        return TOOL_BAD_USE;
+    }
+    return status;
+}
+
 int tool_info(int argc, char **argv)
 {
     static const struct argp_option flags[] = {
         { "json", KEY_JSON, NULL, 0, "one JSON object instead of text", 0 },
+        { "costs", KEY_COSTS, NULL, 0,
+          "measure what plans choose by, and predict; under mpirun, or with --ranks", 0 },
+        { "comm", KEY_COMM, "SPEC", 0, "with --costs: on this comm", 0 },
+        { "ranks", KEY_RANKS, "N", 0, "with --costs: on N ranks that are threads", 0 },
+        { "codec", KEY_CODEC, "SPEC", 0, "with --costs: of this codec; may be repeated", 0 },
         { "man", KEY_MAN, NULL, 0, "the manual page of the codecs, as roff", 0 },
         { 0 }
     };
@@ -239,6 +298,8 @@ int tool_info(int argc, char **argv)
                       request.name);
         return TOOL_BAD_USE;
     }
+    if (request.costs)
+        return print_costs(&request);
     int failed = 0;
     if (request.json)
         failed = info_print_json(request.name);

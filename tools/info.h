@@ -24,4 +24,18 @@ void info_print_man(void);
 /* Rows named `name`, or all if it is NULL, as JSON on standard output. 0, or -1. */
 int info_print_json(const char *name);
 
+enum { INFO_CODECS_MAX = 32 };
+
+/* What --costs shall show. */
+struct info_costs {
+    const char *codecs[INFO_CODECS_MAX];
+    int codecs_count;
+    const char *comm; /* NULL: as gw_comm_open */
+    int ranks;        /* threads of this process instead; 0: none */
+    int json;
+};
+
+/* An exit status. */
+int info_print_costs(const struct info_costs *request);
+
 #endif

@@ -5,7 +5,7 @@ if WITH_TOOLS
 bin_PROGRAMS += gradwire
 gradwire_SOURCES = \
 	tools/gradwire.c tools/tool.h \
-	tools/info.c tools/info_json.c tools/info_man.c tools/info.h \
+	tools/info.c tools/info_costs.c tools/info_json.c tools/info_man.c tools/info.h \
 	tools/bench.c tools/bench.h \
 	tools/bench_check.c \
 	tools/bench_mpi.c \

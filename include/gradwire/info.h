@@ -88,6 +88,33 @@ GW_API int gw_info_setting(size_t index, gw_setting_info *out);
 /* The kernel set in use: GRADWIRE_KERNELS, else the fastest that this CPU can run. */
 GW_API const char *gw_info_kernels_chosen(void);
 
+/* ---- costs -----------------------------------------------------------------------------------
+ *
+ * What plans choose by. Rates are 0 where there is nothing to measure. */
+typedef struct gw_costs_info {
+    double near_bits_per_s, near_latency_s, near_message_s; /* between ranks of one node */
+    double far_bits_per_s, far_latency_s, far_message_s;    /* between ranks of different nodes */
+    double crowding;                                        /* ranks per core, at least 1 */
+    double read_bytes_per_s, write_bytes_per_s;             /* memory, past the caches */
+    double copy_bytes_per_s, sum_bytes_per_s;               /* of floats, in the cache */
+    /* Of one codec: bytes of floats per second of one core, in the cache; payload per float. */
+    double encode_bytes_per_s, decode_bytes_per_s, add_bytes_per_s, merge_bytes_per_s;
+    double payload_bytes;
+    double reserved[8];
+} gw_costs_info;
+
+/* Measure what was not measured yet: takes milliseconds, once per comm and codec. Collective; every
+ * rank gets the same numbers, the worst that any found. Errors: as making a plan; the words are in
+ * gw_comm_error(comm). */
+GW_API GW_MUST_CHECK gw_status gw_info_costs(gw_comm *comm, const char *codec, gw_costs_info *out);
+
+/* Seconds that the cost model predicts for an allreduce (f32, mean) of `count` elements; after
+ * gw_info_costs. `algorithm` NULL or "": the cheapest. Local.
+ * Errors: GW_ENOTSUP (the algorithm does not apply), GW_ESPEC, GW_ENOMEM, GW_EINVAL. */
+GW_API GW_MUST_CHECK gw_status gw_info_predict(gw_comm *comm, const char *codec,
+                                               const char *algorithm, size_t count,
+                                               double *seconds);
+
 /* Check all GRADWIRE_ variables of the environment. GW_ESPEC names the wrong one and the nearest
  * valid name or the valid values, in gw_comm_error(NULL). */
 GW_API GW_MUST_CHECK gw_status gw_info_check_settings(void);
