@@ -11,7 +11,7 @@
 
 struct need {
     uint64_t what; /* a digest; 0: nothing */
-    int64_t status;
+    int32_t status, threads;
 };
 
 struct finding { /* nothing but numbers: compared across ranks one by one */
@@ -131,9 +131,10 @@ static uint64_t digest(const struct errand *e)
 }
 
 /* Do all need the same, and something at all? */
-static gw_status ask_round(struct errand *e, gw_status local, bool *go, struct gw_error *error)
+static gw_status ask_round(struct errand *e, int *threads, gw_status local, bool *go,
+                           struct gw_error *error)
 {
-    struct need mine = { digest(e), local };
+    struct need mine = { digest(e), local, *threads };
     struct gw_error own = *error;
     gw_status s = gw_control_allgather(e->comm, &mine, sizeof mine, e->needs, error);
     if (local) {
@@ -143,6 +144,8 @@ static gw_status ask_round(struct errand *e, gw_status local, bool *go, struct g
     *go = !s && mine.what != 0;
     for (int r = 0; r < e->comm->size; r++)
         *go = *go && e->needs[r].status == GW_OK && e->needs[r].what == mine.what;
+    for (int r = 0; r < e->comm->size && !s; r++)
+        *threads = e->needs[r].threads < *threads ? e->needs[r].threads : *threads;
     return s;
 }
 
@@ -228,14 +231,15 @@ static gw_status measure(struct errand *e, struct gw_error *error)
     return heard;
 }
 
-gw_status gw_costs_measure(gw_comm *comm, const char *const *specs, int count, bool large,
-                           gw_status local, struct gw_error *error)
+gw_status gw_costs_measure(gw_comm *comm, struct gw_want *want, gw_status local,
+                           struct gw_error *error)
 {
     struct errand e = { .comm = comm };
     bool go = false;
-    if (comm->size == 1 && (local || count == 0))
+    if (comm->size == 1 && (local || want->count == 0))
         return local;
-    gw_status s = open_errand(&e, specs, local ? 0 : count, large && !local);
+    gw_status s = local ? open_errand(&e, NULL, 0, false)
+                        : open_errand(&e, want->specs, want->count, want->large);
     if (s && !local)
         local = gw_fail(error, s, "not enough memory to measure codecs");
     if (!e.needs) { /* not even room to hear the others */
@@ -243,7 +247,7 @@ gw_status gw_costs_measure(gw_comm *comm, const char *const *specs, int count, b
         close_errand(&e);
         return local;
     }
-    s = ask_round(&e, local, &go, error);
+    s = ask_round(&e, &want->threads, local, &go, error);
     if (!s && go)
         s = measure(&e, error);
     close_errand(&e);

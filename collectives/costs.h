@@ -17,17 +17,24 @@ struct gw_costs {
     struct gw_native_times native;
     struct gw_memory_rates memory;
     double crowding;
+    int threads; /* of a rank, as gw_info_costs found it */
     int count, capacity;
     struct gw_spec_rates specs[];
 };
 
+struct gw_want {
+    const char *const *specs; /* canonical */
+    int count;                /* 0: this rank needs nothing */
+    bool large;               /* memory too, which takes longer than the rest */
+    int threads;              /* that compute; becomes the fewest of any rank */
+};
+
 /* Collective: every rank of the comm calls this at the same point of making a plan, whatever went
- * wrong on it so far (`local`). What `specs` (canonical) lack is measured by all ranks at the same
- * time, and the slowest counts. `count` 0: this rank needs nothing; ranks that need different
- * things measure nothing, because they are about to find out that they disagree. `large`: memory
- * too, which takes longer than the rest. Returns `local` where it is an error. */
-gw_status gw_costs_measure(gw_comm *comm, const char *const *specs, int count, bool large,
-                           gw_status local, struct gw_error *error);
+ * wrong on it so far (`local`). What is lacking is measured by all ranks at the same time, and the
+ * slowest counts. Ranks that need different things measure nothing, because they are about to find
+ * out that they disagree. Returns `local` where it is an error. */
+gw_status gw_costs_measure(gw_comm *comm, struct gw_want *want, gw_status local,
+                           struct gw_error *error);
 
 /* The rates of a spec as measured, or what is assumed. */
 const struct gw_rates *gw_costs_of(const gw_comm *comm, const char *spec);

@@ -62,12 +62,14 @@ gw_status gw_info_costs(gw_comm *comm, const char *codec, gw_costs_info *out)
         s = gw_fail(&comm->error, GW_EINVAL, "gw_info_costs: codec or out is NULL");
     else
         s = gw_codec_canonical(codec, spec, sizeof spec, &core, &comm->error);
-    s = gw_costs_measure(comm, specs, 1, true, s, &comm->error);
+    struct gw_want want = { specs, 1, true, comm->share_cores };
+    s = gw_costs_measure(comm, &want, s, &comm->error);
     if (s)
         return s;
     if (gw_costs_of(comm, spec) == &gw_rates_assumed)
         return gw_fail(&comm->error, GW_EMISMATCH,
                        "gw_info_costs: a rank failed, or asks for another codec than %s", codec);
+    ((struct gw_costs *)comm->costs)->threads = want.threads;
     fill(out, comm, spec, core->merge != NULL);
     return GW_OK;
 }
@@ -84,8 +86,10 @@ gw_status gw_info_predict(gw_comm *comm, const char *codec, const char *algorith
     gw_status s = gw_codec_canonical(codec, spec, sizeof spec, NULL, &comm->error);
     if (s)
         return s;
+    const struct gw_costs *costs = comm->costs;
     struct gw_plan_tensor tensor = { .count = count };
     struct gw_plan plan = { .comm = comm,
+                            .fewest_threads = costs ? costs->threads : 1,
                             .collective = GW_ALLREDUCE,
                             .operation = GW_MEAN,
                             .tensors = &tensor,

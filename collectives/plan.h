@@ -56,9 +56,10 @@ struct gw_plan {
     gw_nonfinite nonfinite;
     bool one_sided_ef;
     int64_t timeout_ns;
-    bool threaded;     /* the progress thread is the executor */
-    int threads;       /* that compute at most, the executor's among them */
-    gw_gate gate_mode; /* AUTO, OFF or LIVE */
+    bool threaded;      /* the progress thread is the executor */
+    int threads;        /* that compute at most, the executor's among them */
+    int fewest_threads; /* of any rank */
+    gw_gate gate_mode;  /* AUTO, OFF or LIVE */
     unsigned gate_every;
 
     /* what was made of it */

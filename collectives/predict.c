@@ -95,7 +95,7 @@ static struct gw_terms terms_of(const struct gw_plan *plan, const char *instead,
                           .nodes = comm->nodes,
                           .memory = gw_memory_assumed,
                           .crowding = costs ? costs->crowding : 1,
-                          .threads = 1 };
+                          .threads = plan->fewest_threads };
     t.elements = (double)t.count * (double)gw_type_bytes(plan->type) / 4;
     if (costs)
         t.native = costs->native;
@@ -120,19 +120,21 @@ static bool is_large(const struct gw_plan *plan)
     return elements_of(plan) * gw_type_bytes(plan->type) > GW_CACHE_BYTES / 2;
 }
 
-static gw_status measure(struct gw_plan *plan, const char *compare, struct gw_error *error)
+static gw_status measure(struct gw_plan *plan, const char *compare, struct gw_want *want,
+                         struct gw_error *error)
 {
     const char **specs = calloc((size_t)plan->tensors_count + 1, sizeof *specs);
-    int count = 0;
     gw_status s = GW_OK;
     for (int t = 0; specs && t < plan->tensors_count; t++)
-        specs[count++] = plan->tensors[t].spec;
+        specs[want->count++] = plan->tensors[t].spec;
     if (specs && compare)
-        specs[count++] = compare;
+        specs[want->count++] = compare;
     if (!specs)
         s = gw_fail(error, GW_ENOMEM, "not enough memory for a plan of %d tensors",
                     plan->tensors_count);
-    s = gw_costs_measure(plan->comm, specs, count, is_large(plan), s, error);
+    want->specs = specs;
+    want->large = is_large(plan);
+    s = gw_costs_measure(plan->comm, want, s, error);
     free(specs);
     return s;
 }
@@ -141,11 +143,13 @@ gw_status gw_plan_measure(struct gw_plan *plan, const char *algorithm, const cha
                           gw_status local, struct gw_error *error)
 {
     const struct gw_wish wish = { algorithm, plan->piece_count };
-    if (local)
-        return gw_costs_measure(plan->comm, NULL, 0, false, local, error);
-    if (!compare && !gw_choice_is_open(&plan->problem, elements_of(plan), &wish))
-        return gw_costs_measure(plan->comm, NULL, 0, false, GW_OK, error);
-    return measure(plan, compare, error);
+    struct gw_want want = { .threads = plan->threads };
+    bool open = !local && plan->comm->size > 1 &&
+                (compare || gw_choice_is_open(&plan->problem, elements_of(plan), &wish));
+    gw_status s = open ? measure(plan, compare, &want, error)
+                       : gw_costs_measure(plan->comm, &want, local, error);
+    plan->fewest_threads = want.threads;
+    return s;
 }
 
 gw_status gw_plan_choose(struct gw_choice *out, const struct gw_plan *plan, const char *algorithm,

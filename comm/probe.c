@@ -163,17 +163,16 @@ static gw_status measure_bits(struct probe *p, double *bits_per_s)
         s = agree_time(p, &took);
     if (s)
         return s;
-    *bits_per_s = FEW * 8.0 * CHUNK / took;
-    if (took > FAST_S)
-        return GW_OK;
+    /* The bucket is empty now. */
+    int chunks = took > FAST_S ? FEW / 2 : MANY, rounds = took > FAST_S ? 1 : 2;
     double least = INFINITY;
-    for (int i = 0; i < 2 && !s; i++) {
+    for (int i = 0; i < rounds && !s; i++) {
         since = gw_now_ns();
-        s = batch(p, MANY, MANY, CHUNK);
+        s = batch(p, chunks, chunks, CHUNK);
         took = (double)(gw_now_ns() - since) * 1e-9;
         least = took < least ? took : least;
     }
-    *bits_per_s = MANY * 8.0 * CHUNK / least;
+    *bits_per_s = chunks * 8.0 * CHUNK / least;
     return s;
 }
 
