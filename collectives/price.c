@@ -164,6 +164,7 @@ static double memory_s(struct play *play, const struct gw_step *step)
     case GW_STEP_ENCODE:
         return encode_s(play, INPUT, step);
     case GW_STEP_REENCODE:
+    case GW_STEP_CARRY:
         return encode_s(play, SUM, step);
     case GW_STEP_LOAD:
         return touch_s(play, INPUT, step->piece, reads) + touch_s(play, SUM, step->piece, writes);
@@ -180,6 +181,8 @@ static double memory_s(struct play *play, const struct gw_step *step)
         return slot_s(play, step->slot, false) + touch_s(play, OUTPUT, step->piece, writes);
     case GW_STEP_COPY:
         return touch_s(play, SUM, step->piece, reads) + touch_s(play, OUTPUT, step->piece, writes);
+    case GW_STEP_AVERAGE:
+        return touch_s(play, OUTPUT, step->piece, writes);
     case GW_STEP_RECV:
         return slot_s(play, step->slot, true);
     default:
