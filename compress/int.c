@@ -56,6 +56,7 @@ static gw_status int_open(struct gw_codec *c, struct gw_error *error)
                        own->buckets, c->site.tensor);
     if (c->values.number[ROUNDING] != 0)
         c->row = &nearest_row;
+    c->reads_unit = 0; /* prepare finds what is not finite itself */
     return GW_OK;
 }
 
@@ -93,14 +94,15 @@ static size_t run_length(const struct ints *own, size_t element, size_t end)
 
 static gw_status int_prepare(struct gw_codec *c, struct gw_error *error)
 {
-    (void)error;
     struct ints *own = c->own;
+    int finite = 1;
     for (size_t b = 0; b < own->buckets; b++) {
         size_t first = b * own->bucket;
         own->largest[b] =
             c->kernels->max_abs(c->input + first, run_length(own, first, c->site.count));
+        finite &= gw_is_finite(own->largest[b]);
     }
-    return GW_OK;
+    return finite ? GW_OK : gw_codec_check_range(c, 0, c->site.count, error);
 }
 
 static size_t int_side_count(const struct gw_codec *c)
@@ -192,12 +194,23 @@ static void put_wide(const struct gw_codec *c, size_t first, size_t count, float
                  round_code(c, (double)x[i] * inverse, c->site.first + first + i));
 }
 
+/* Sign and magnitude to two's complement. Loops over whole blocks have a fixed length, whatever of
+ * the block there is: so compilers turn them into vectors. */
+static void complement(uint8_t codes[GW_GROUP])
+{
+    for (int i = 0; i < GW_GROUP; i++) {
+        uint8_t sign = codes[i] >> 7, magnitude = codes[i] & 127;
+        codes[i] = (uint8_t)((magnitude ^ (uint8_t)(0 - sign)) + sign);
+    }
+}
+
 /* Bytes through the kernel of the packed codecs: sign and magnitude, then two's complement. */
 static void put_bytes(const struct gw_codec *c, size_t first, size_t count, float step,
                       uint8_t *out)
 {
     const struct ints *own = c->own;
-    uint8_t inverse[4], packed[GW_GROUP], codes[GW_GROUP];
+    uint8_t inverse[4], packed[GW_GROUP], codes[GW_GROUP] = { 0 };
+    const gw_f32 *x = c->input + first;
     gw_put_f32(inverse, step > 0 ? 1 / step : 0);
     for (size_t at = 0; at < count; at += GW_GROUP) {
         size_t n = gw_min_size(GW_GROUP, count - at);
@@ -206,13 +219,12 @@ static void put_bytes(const struct gw_codec *c, size_t first, size_t count, floa
                                         .bits = 8,
                                         .nearest = c->values.number[ROUNDING] != 0,
                                         .key = c->key,
-                                        .element = c->site.first + first + at };
-        c->kernels->quantize(&q, c->input + first + at, n, packed);
+                                        .element = c->site.first + first + at,
+                                        .ahead = { x + at + GW_GROUP, x + at + GW_GROUP } };
+        c->kernels->quantize(&q, x + at, n, packed);
         c->kernels->unpack(packed, n, 8, codes);
-        for (size_t i = 0; i < n; i++) {
-            unsigned sign = codes[i] >> 7, magnitude = codes[i] & 127u;
-            out[at + i] = (uint8_t)((magnitude ^ (0u - sign)) + sign);
-        }
+        complement(codes);
+        memcpy(out + at, codes, n);
     }
 }
 
@@ -245,6 +257,50 @@ static gw_status int_encode(struct gw_codec *c, size_t first, size_t count, uint
 
 /* ---- decode ---------------------------------------------------------------------------------- */
 
+/* Blocks of codes as they lie in memory, which is as on the wire. */
+union block {
+    uint8_t bytes[4 * GW_GROUP];
+    int8_t narrow[GW_GROUP];
+    int16_t middle[GW_GROUP];
+    int32_t wide[GW_GROUP];
+};
+
+/* True if a code is beyond the limit on either side. */
+static int block_exceeds(const union block *codes, size_t code_bytes, int64_t most)
+{
+    int32_t limit = (int32_t)most, beyond = 0;
+    if (code_bytes == 1)
+        for (int i = 0; i < GW_GROUP; i++)
+            beyond |= (codes->narrow[i] > limit) | (codes->narrow[i] < -limit);
+    else if (code_bytes == 2)
+        for (int i = 0; i < GW_GROUP; i++)
+            beyond |= (codes->middle[i] > limit) | (codes->middle[i] < -limit);
+    else
+        for (int i = 0; i < GW_GROUP; i++)
+            beyond |= (codes->wide[i] > limit) | (codes->wide[i] < -limit);
+    return beyond;
+}
+
+static gw_status check_codes(const struct gw_codec *c, const uint8_t *codes, size_t count,
+                             int64_t limit, struct gw_error *error)
+{
+    size_t code_bytes = ((const struct ints *)c->own)->code_bytes;
+    union block block = { { 0 } };
+    for (size_t at = 0; at < count; at += GW_GROUP) {
+        size_t n = gw_min_size(GW_GROUP, count - at);
+        memcpy(block.bytes, codes + at * code_bytes, n * code_bytes);
+        if (!block_exceeds(&block, code_bytes, limit))
+            continue;
+        for (size_t i = at; i < at + n; i++) {
+            int64_t code = get_code(codes + i * code_bytes, code_bytes);
+            if (code > limit || code < -limit)
+                return gw_fail(error, GW_EPAYLOAD, "int: code %zu is %lld, beyond %lld", i,
+                               (long long)code, (long long)limit);
+        }
+    }
+    return GW_OK;
+}
+
 static gw_status int_check(const struct gw_codec *c, size_t first, size_t count,
                            struct gw_body body, struct gw_error *error)
 {
@@ -260,44 +316,65 @@ static gw_status int_check(const struct gw_codec *c, size_t first, size_t count,
                            (double)step);
     }
     int64_t limit = body.flags & GW_PAYLOAD_MERGED ? own->top : own->limit;
-    const uint8_t *codes = body.bytes + steps * sizeof(float);
-    for (size_t i = 0; i < count; i++) {
-        int64_t code = get_code(codes + i * own->code_bytes, own->code_bytes);
-        if (code > limit || code < -limit)
-            return gw_fail(error, GW_EPAYLOAD, "int: code %zu is %lld, beyond %lld", i,
-                           (long long)code, (long long)limit);
+    return check_codes(c, body.bytes + steps * sizeof(float), count, limit, error);
+}
+
+static void scale_block(const union block *restrict codes, size_t code_bytes, float step,
+                        float *restrict values)
+{
+    if (code_bytes == 1)
+        for (int i = 0; i < GW_GROUP; i++)
+            values[i] = (float)codes->narrow[i] * step;
+    else if (code_bytes == 2)
+        for (int i = 0; i < GW_GROUP; i++)
+            values[i] = (float)codes->middle[i] * step;
+    else
+        for (int i = 0; i < GW_GROUP; i++)
+            values[i] = (float)codes->wide[i] * step;
+}
+
+/* Elements of one bucket. Stores if `add` is 0. */
+static void decode_run(const struct gw_codec *c, const uint8_t *codes, size_t count, float step,
+                       int add, float weight, gw_f32 *out)
+{
+    size_t code_bytes = ((const struct ints *)c->own)->code_bytes;
+    union block block = { { 0 } };
+    float values[GW_GROUP];
+    for (size_t at = 0; at < count; at += GW_GROUP) {
+        size_t n = gw_min_size(GW_GROUP, count - at);
+        memcpy(block.bytes, codes + at * code_bytes, n * code_bytes);
+        scale_block(&block, code_bytes, step, values);
+        if (add)
+            c->kernels->add_scaled(out + at, (const gw_f32 *)values, weight, n);
+        else
+            memcpy(out + at, values, n * sizeof(float));
     }
-    return GW_OK;
+}
+
+static void decode_runs(const struct gw_codec *c, size_t first, size_t count, struct gw_body body,
+                        int add, float weight, gw_f32 *out)
+{
+    const struct ints *own = c->own;
+    const uint8_t *step_at = body.bytes;
+    const uint8_t *codes = body.bytes + touched(own, first, count) * sizeof(float);
+    for (size_t at = first, end = first + count, n; at < end; at += n) {
+        n = run_length(own, at, end);
+        decode_run(c, codes, n, gw_get_f32(step_at), add, weight, out + (at - first));
+        step_at += sizeof(float);
+        codes += n * own->code_bytes;
+    }
 }
 
 static void int_decode_add(const struct gw_codec *c, size_t first, size_t count,
                            struct gw_body body, float weight, gw_f32 *sum)
 {
-    const struct ints *own = c->own;
-    const uint8_t *step_at = body.bytes;
-    const uint8_t *codes = body.bytes + touched(own, first, count) * sizeof(float);
-    for (size_t at = first, end = first + count; at < end; step_at += sizeof(float)) {
-        size_t n = run_length(own, at, end);
-        float step = gw_get_f32(step_at);
-        for (size_t i = 0; i < n; i++, codes += own->code_bytes)
-            sum[at - first + i] += weight * ((float)get_code(codes, own->code_bytes) * step);
-        at += n;
-    }
+    decode_runs(c, first, count, body, 1, weight, sum);
 }
 
 static void int_decode(const struct gw_codec *c, size_t first, size_t count, struct gw_body body,
                        gw_f32 *out)
 {
-    const struct ints *own = c->own;
-    const uint8_t *step_at = body.bytes;
-    const uint8_t *codes = body.bytes + touched(own, first, count) * sizeof(float);
-    for (size_t at = first, end = first + count; at < end; step_at += sizeof(float)) {
-        size_t n = run_length(own, at, end);
-        float step = gw_get_f32(step_at);
-        for (size_t i = 0; i < n; i++, codes += own->code_bytes)
-            out[at - first + i] = (float)get_code(codes, own->code_bytes) * step;
-        at += n;
-    }
+    decode_runs(c, first, count, body, 0, 0, out);
 }
 
 /* Sums of all codes of two words at once: without their top bits, so that nothing carries into the
@@ -362,8 +439,8 @@ static const gw_param params[] = {
     .wire_id = GW_WIRE_INT, .own_bytes = sizeof(struct ints), .open = int_open,                    \
     .close = int_close, .granule = int_granule, .bound = int_bound, .merged_bound = int_bound,     \
     .prepare = int_prepare, .side_count = int_side_count, .propose = int_propose,                  \
-    .adopt = int_adopt, .encode = int_encode, .check = int_check, .decode = int_decode,            \
-    .decode_add = int_decode_add, .merge = int_merge
+    .adopt = int_adopt, .encode = int_encode, .finds_nonfinite = 1, .check = int_check,            \
+    .decode = int_decode, .decode_add = int_decode_add, .merge = int_merge
 
 const struct gw_codec_row gw_row_int = { INT_ROW(GW_UNBIASED), .variance = int_variance };
 

@@ -2,6 +2,7 @@
 /* SPDX-FileCopyrightText: 2026 the gradwire authors */
 /* momentum: the codec behind it gets v = beta v + (1 - beta) x instead of x. Before a sign or a
  * vote this is Signum. Bernstein et al. 2018. */
+#include "compress/kernels/table.h"
 #include "compress/rows.h"
 
 enum { BETA };
@@ -11,12 +12,24 @@ static size_t momentum_state_count(const struct gw_codec *c)
     return c->site.count;
 }
 
+/* next = beta v + rest x, a block at a time in aligned arrays of a fixed length, which compilers
+ * turn into vectors. */
+static void blend(gw_f32 *next, const gw_f32 *v, const gw_f32 *x, size_t count, float beta)
+{
+    float old[GW_GROUP] = { 0 }, new[GW_GROUP] = { 0 }, rest = 1.0f - beta;
+    for (size_t at = 0; at < count; at += GW_GROUP) {
+        size_t bytes = gw_min_size(GW_GROUP, count - at) * sizeof(float);
+        memcpy(old, v + at, bytes);
+        memcpy(new, x + at, bytes);
+        for (int i = 0; i < GW_GROUP; i++)
+            old[i] = beta * old[i] + rest * new[i];
+        memcpy(next + at, old, bytes);
+    }
+}
+
 static gw_status momentum_prepare(struct gw_codec *c, struct gw_error *error)
 {
-    float beta = (float)c->values.number[BETA], rest = 1.0f - beta;
-    const gw_f32 *x = c->input, *v = c->state;
-    for (size_t i = 0; i < c->site.count; i++)
-        c->next[i] = beta * v[i] + rest * x[i];
+    blend(c->next, c->state, c->input, c->site.count, (float)c->values.number[BETA]);
     return gw_codec_prepare_inner(c->inner, c->next, error);
 }
 

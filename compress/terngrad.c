@@ -35,6 +35,7 @@ static gw_status open_terngrad(struct gw_codec *c, struct gw_error *error)
     if (c->site.ranks > SUMS_MOST)
         return gw_fail(error, GW_ENOTSUP, "terngrad: %d ranks, expected at most %d", c->site.ranks,
                        SUMS_MOST);
+    c->reads_unit = 0; /* prepare finds what is not finite itself */
     return GW_OK;
 }
 
@@ -85,19 +86,32 @@ static float limited(const struct gw_codec *c, double scale)
     return (float)(scale < limit ? scale : limit);
 }
 
+/* The largest magnitude, and, if asked for, the sum of squares, in one pass over memory. */
+static float measure(const struct gw_codec *c, double *squares)
+{
+    float most = 0;
+    for (size_t at = 0; at < c->site.count; at += GW_GROUP) {
+        size_t n = gw_min_size(GW_GROUP, c->site.count - at);
+        float here = c->kernels->max_abs(c->input + at, n);
+        most = gw_float_bits(here) > gw_float_bits(most) ? here : most;
+        if (squares)
+            *squares += c->kernels->sum_squares(c->input + at, n);
+    }
+    return most;
+}
+
 static gw_status prepare(struct gw_codec *c, struct gw_error *error)
 {
-    (void)error;
     struct terngrad *own = c->own;
     size_t count = c->site.count;
-    const struct gw_source input = { .input = c->input };
-    double scale = (double)gw_bucket_max(c, input, 0, count), clip = c->values.number[CLIP];
+    double squares = 0, clip = c->values.number[CLIP];
+    double scale = (double)measure(c, clip > 0 ? &squares : NULL);
     if (!isfinite(scale)) {
         own->scale = NAN;
-        return GW_OK;
+        return gw_codec_check_range(c, 0, count, error);
     }
     if (clip > 0 && count)
-        scale = fmin(scale, clip * sqrt(gw_bucket_sum_squares(c, input, 0, count) / (double)count));
+        scale = fmin(scale, clip * sqrt(squares / (double)count));
     own->scale = limited(c, scale);
     return GW_OK;
 }
@@ -144,6 +158,7 @@ static gw_status encode(struct gw_codec *c, size_t first, size_t count, uint8_t 
         .bits = BITS,
         .key = c->key,
         .element = c->site.first + first,
+        .ahead = { c->input + first + GW_GROUP, c->input + first + GW_GROUP },
     };
     gw_put_f32(body, own->scale);
     c->kernels->quantize(&q, c->input + first, count, body + HEAD);
@@ -163,28 +178,54 @@ static void decode_codes(const struct gw_codec *c, size_t count, struct gw_body 
 
 /* ---- sums ---- */
 
-/* A group of sums, plus n, of a merged body, or of a single payload's codes (n = 1). */
+/* What a 2-bit code says, plus 1. Loops over whole groups have a fixed length, whatever of the
+ * group there is: so compilers turn them into vectors. */
+static void bias_codes(const uint8_t *restrict codes, uint16_t *restrict sums)
+{
+    for (int i = 0; i < GW_GROUP; i++) {
+        uint16_t some = codes[i] & 1, less = some & (uint16_t)(codes[i] >> 1);
+        sums[i] = (uint16_t)(1 + some - 2 * less);
+    }
+}
+
+static void join_codes(const uint8_t *restrict low, const uint8_t *restrict high,
+                       uint16_t *restrict sums)
+{
+    for (int i = 0; i < GW_GROUP; i++)
+        sums[i] = (uint16_t)(low[i] | high[i] << 8);
+}
+
+static void part_codes(const uint16_t *restrict sums, int shift, uint8_t *restrict bytes)
+{
+    for (int i = 0; i < GW_GROUP; i++)
+        bytes[i] = (uint8_t)(sums[i] >> shift);
+}
+
+static void add_codes(uint16_t *restrict sums, const uint16_t *restrict one)
+{
+    for (int i = 0; i < GW_GROUP; i++)
+        sums[i] = (uint16_t)(sums[i] + one[i]);
+}
+
+/* A group of sums, plus n, of a merged body, or of a single payload's codes (n = 1); what `sums`
+ * holds beyond `count` means nothing. */
 static void read_sums(const struct gw_codec *c, struct gw_body body, size_t at, size_t count,
                       size_t total, uint16_t *sums)
 {
-    uint8_t low[GW_GROUP], high[GW_GROUP];
+    uint8_t low[GW_GROUP] = { 0 }, high[GW_GROUP] = { 0 };
     if (!(body.flags & GW_PAYLOAD_MERGED)) {
         c->kernels->unpack(body.bytes + HEAD + gw_packed_bytes(at, BITS), count, BITS, low);
-        for (size_t i = 0; i < count; i++)
-            sums[i] = (uint16_t)(low[i] & 1 ? 2 - (low[i] & 2) : 1);
+        bias_codes(low, sums);
         return;
     }
     unsigned bits = sum_bits(gw_get_u32(body.bytes + HEAD)), low_bits = bits < 8 ? bits : 8;
     const uint8_t *codes = body.bytes + MERGED_HEAD;
     c->kernels->unpack(codes + gw_packed_bytes(at, low_bits), count, low_bits, low);
-    for (size_t i = 0; i < count; i++)
-        sums[i] = low[i];
-    if (bits <= 8)
-        return;
-    codes += gw_packed_bytes(total, 8);
-    c->kernels->unpack(codes + gw_packed_bytes(at, bits - 8), count, bits - 8, high);
-    for (size_t i = 0; i < count; i++)
-        sums[i] = (uint16_t)(sums[i] | high[i] << 8);
+    if (bits > 8) {
+        codes += gw_packed_bytes(total, 8);
+        c->kernels->unpack(codes + gw_packed_bytes(at, bits - 8), count, bits - 8, high);
+    }
+    join_codes(low, high, sums);
 }
 
 static void write_sums(const struct gw_codec *c, uint8_t *codes, unsigned bits, size_t at,
@@ -192,13 +233,11 @@ static void write_sums(const struct gw_codec *c, uint8_t *codes, unsigned bits, 
 {
     uint8_t bytes[GW_GROUP];
     unsigned low_bits = bits < 8 ? bits : 8;
-    for (size_t i = 0; i < count; i++)
-        bytes[i] = (uint8_t)sums[i];
+    part_codes(sums, 0, bytes);
     c->kernels->pack(bytes, count, low_bits, codes + gw_packed_bytes(at, low_bits));
     if (bits <= 8)
         return;
-    for (size_t i = 0; i < count; i++)
-        bytes[i] = (uint8_t)(sums[i] >> 8);
+    part_codes(sums, 8, bytes);
     codes += gw_packed_bytes(total, 8);
     c->kernels->pack(bytes, count, bits - 8, codes + gw_packed_bytes(at, bits - 8));
 }
@@ -224,27 +263,34 @@ static void merge(struct gw_codec *c, size_t first, size_t count, const struct g
         uint16_t sums[GW_GROUP] = { 0 }, one[GW_GROUP];
         for (int k = 0; k < n; k++) {
             read_sums(c, bodies[k], at, m, count, one);
-            for (size_t i = 0; i < m; i++)
-                sums[i] = (uint16_t)(sums[i] + one[i]);
+            add_codes(sums, one);
         }
         write_sums(c, body + MERGED_HEAD, bits, at, m, count, sums);
     }
     *written = MERGED_HEAD + sums_bytes(count, bits);
 }
 
+static void scale_sums(const uint16_t *restrict sums, int terms, float scale,
+                       float *restrict values)
+{
+    for (int i = 0; i < GW_GROUP; i++)
+        values[i] = scale * (float)(sums[i] - terms);
+}
+
 static void decode_sums(const struct gw_codec *c, size_t count, struct gw_body body, int add,
                         float weight, gw_f32 *out)
 {
-    float scale = gw_get_f32(body.bytes);
+    float scale = gw_get_f32(body.bytes), values[GW_GROUP];
     int terms = (int)terms_of(body);
     uint16_t sums[GW_GROUP];
     for (size_t at = 0; at < count; at += GW_GROUP) {
         size_t n = gw_min_size(GW_GROUP, count - at);
         read_sums(c, body, at, n, count, sums);
-        for (size_t i = 0; i < n; i++) {
-            float value = scale * (float)(sums[i] - terms);
-            out[at + i] = add ? out[at + i] + weight * value : value;
-        }
+        scale_sums(sums, terms, scale, values);
+        if (add)
+            c->kernels->add_scaled(out + at, (const gw_f32 *)values, weight, n);
+        else
+            memcpy(out + at, values, n * sizeof(float));
     }
 }
 
@@ -327,6 +373,7 @@ const struct gw_codec_row gw_row_terngrad = {
     .propose = propose,
     .adopt = adopt,
     .encode = encode,
+    .finds_nonfinite = 1,
     .check = check,
     .decode = decode,
     .decode_add = decode_add,
