@@ -7,8 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-enum { CANONICAL_TEXT = 1024, ROWS_MAX = 64 };
+enum { CANONICAL_TEXT = 1024, ROWS_MAX = 64, GW_LINE = 64 };
 
 /* ---- names ----------------------------------------------------------------------------------- */
 
@@ -91,6 +92,20 @@ static gw_status once_only(const struct gw_codec *c, struct gw_error *error)
     return GW_OK;
 }
 
+/* Zeros at the start of a cache line, where they can be written past the cache, and on large pages:
+ * every run goes through all of them, and small pages cost a quarter of its time. */
+static gw_f32 *open_state(void **memory, size_t floats)
+{
+    enum { LARGE = 2 << 20 };
+    size_t bytes = floats * sizeof(float) + GW_LINE;
+    *memory = calloc(1, bytes);
+    uintptr_t start = gw_round_up((uintptr_t)*memory, LARGE);
+    uintptr_t end = ((uintptr_t)*memory + bytes) / LARGE * LARGE;
+    if (*memory && start < end)
+        (void)madvise((void *)start, end - start, MADV_HUGEPAGE); /* if not, it works as well */
+    return *memory ? (gw_f32 *)gw_round_up((uintptr_t)*memory, GW_LINE) : NULL;
+}
+
 /* Memory and the row's own open, once the links further in stand. */
 static gw_status set_up(struct gw_codec *c, struct gw_error *error)
 {
@@ -111,8 +126,8 @@ static gw_status set_up(struct gw_codec *c, struct gw_error *error)
     size_t floats = !s && c->row->state_count ? c->row->state_count(c) : 0;
     if (s || floats == 0)
         return s;
-    c->state = calloc(floats, sizeof(float));
-    c->next = calloc(floats, sizeof(float));
+    c->state = open_state(&c->memory[0], floats);
+    c->next = open_state(&c->memory[1], floats);
     return c->state && c->next ? GW_OK : out_of_memory(c, error);
 }
 
@@ -211,8 +226,8 @@ void gw_codec_close(gw_codec *c)
         if (c->row->close && (c->own || c->row->own_bytes == 0))
             c->row->close(c);
         free(c->own);
-        free(c->state);
-        free(c->next);
+        free(c->memory[0]);
+        free(c->memory[1]);
         free(c->clean);
         free(c->spec);
         free(c->tensor);

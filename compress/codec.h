@@ -132,6 +132,7 @@ struct gw_codec {
     int reads_unit;           /* prepare does; true if there is one, unless open says otherwise */
     int unchecked;            /* this run's input is checked range by range, not by prepare */
     gw_f32 *state, *next;     /* row->state_count floats each, zeroed at open */
+    void *memory[2];          /* that state and next stand in */
     bool filled;              /* `state` may hold more than zeros */
     bool bypassed;            /* of a core: this run is gw_codec_wrap's */
     void *own;                /* row->own_bytes */

@@ -37,23 +37,6 @@ static gw_status encode_bf16(struct gw_codec *c, size_t first, size_t count, uin
     return gw_is_finite(most) ? GW_OK : gw_codec_check_range(c, first, count, error);
 }
 
-/* True if a number has all bits of `exponent`. Four at a time: x is 0 in the lane of such a number,
- * and the lowest lane that is 0 borrows into its top bit (which no other lane has: an exponent
- * leaves the sign bit out). */
-static int any_exponent(const uint8_t *numbers, size_t count, uint16_t exponent)
-{
-    const uint64_t ones = 0x0001000100010001u, mask = exponent * ones;
-    uint64_t found = 0;
-    size_t i = 0;
-    for (; i + 4 <= count; i += 4) {
-        uint64_t x = (gw_get_u64(numbers + 2 * i) & mask) ^ mask;
-        found |= (x - ones) & 0x8000800080008000u;
-    }
-    for (; i < count; i++)
-        found |= (gw_get_u16(numbers + 2 * i) & exponent) == exponent;
-    return found != 0;
-}
-
 /* Size, and no element with all exponent bits set. */
 static gw_status check(const struct gw_codec *c, size_t count, struct gw_body body,
                        uint16_t exponent, struct gw_error *error)
@@ -63,7 +46,7 @@ static gw_status check(const struct gw_codec *c, size_t count, struct gw_body bo
         return s;
     for (size_t i = 0; i < count; i += GW_GROUP) {
         size_t n = gw_min_size(GW_GROUP, count - i);
-        if (any_exponent(body.bytes + 2 * i, n, exponent))
+        if (c->kernels->has_exponent(body.bytes + 2 * i, n, exponent))
             return gw_fail(error, GW_EPAYLOAD,
                            "tensor '%s': the payload holds a number that is not finite, among the "
                            "%zu from %zu on",
@@ -86,29 +69,11 @@ static gw_status check_bf16(const struct gw_codec *c, size_t first, size_t count
     return check(c, count, body, 0x7f80, error);
 }
 
-/* Past the caches, through a buffer that stays in them, if the unit is large. */
-static void decode(const struct gw_codec *c,
-                   void (*kernel)(const uint8_t *in, size_t count, gw_f32 *out), size_t count,
-                   struct gw_body body, gw_f32 *out)
-{
-    if (!gw_bucket_streams(c)) {
-        kernel(body.bytes, count, out);
-        return;
-    }
-    gw_f32 buffer[GW_TURN];
-    for (size_t at = 0; at < count; at += GW_TURN) {
-        size_t n = gw_min_size(GW_TURN, count - at);
-        kernel(body.bytes + 2 * at, n, buffer);
-        gw_stream_copy(out + at, buffer, n * sizeof(float));
-    }
-    gw_stream_fence();
-}
-
 static void decode_fp16(const struct gw_codec *c, size_t first, size_t count, struct gw_body body,
                         gw_f32 *out)
 {
     (void)first;
-    decode(c, c->kernels->fp16_decode, count, body, out);
+    c->kernels->fp16_decode(body.bytes, count, out, gw_bucket_streams(c));
 }
 
 static void decode_fp16_add(const struct gw_codec *c, size_t first, size_t count,
@@ -122,7 +87,7 @@ static void decode_bf16(const struct gw_codec *c, size_t first, size_t count, st
                         gw_f32 *out)
 {
     (void)first;
-    decode(c, c->kernels->bf16_decode, count, body, out);
+    c->kernels->bf16_decode(body.bytes, count, out, gw_bucket_streams(c));
 }
 
 static void decode_bf16_add(const struct gw_codec *c, size_t first, size_t count,

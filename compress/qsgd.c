@@ -82,18 +82,23 @@ static size_t bound(const struct gw_codec *c, size_t first, size_t count)
 
 /* ---- scales ---- */
 
-static float scale_of(const struct gw_codec *c, struct gw_source source, size_t bucket)
+static float scale_of_norm(const struct gw_qsgd *own, double norm)
 {
-    const struct gw_qsgd *own = c->own;
-    size_t start = gw_bucket_start(own->shift, bucket), end = gw_bucket_end(c, own->shift, bucket);
-    double norm = own->l2 ? sqrt(gw_bucket_sum_squares(c, source, start, end))
-                          : (double)gw_bucket_max(c, source, start, end);
     double scale = norm / (double)own->levels;
     if (!isfinite(scale))
         return NAN;
     if (scale < (double)FLT_MIN)
         return 0;
     return scale < (double)own->scale_limit ? (float)scale : own->scale_limit;
+}
+
+static float scale_of(const struct gw_codec *c, struct gw_source source, size_t bucket)
+{
+    const struct gw_qsgd *own = c->own;
+    size_t start = gw_bucket_start(own->shift, bucket), end = gw_bucket_end(c, own->shift, bucket);
+    double norm = own->l2 ? sqrt(gw_bucket_sum_squares(c, source, start, end))
+                          : (double)gw_bucket_max(c, source, start, end);
+    return scale_of_norm(own, norm);
 }
 
 struct gw_qsgd_scales gw_qsgd_scales(const struct gw_codec *c, struct gw_source source,
@@ -105,17 +110,19 @@ struct gw_qsgd_scales gw_qsgd_scales(const struct gw_codec *c, struct gw_source 
     };
 }
 
-struct gw_quantizer gw_qsgd_stride(struct gw_qsgd_scales *scales, size_t at, size_t count)
+static void put_scale(struct gw_qsgd_scales *scales, float scale)
+{
+    scales->spoiled |= !gw_is_finite(scale);
+    gw_put_f32(scales->body + 4 * scales->done++, scale);
+    scales->bucket++;
+}
+
+/* The quantizer of elements [begin, begin + count) whose scales are there. */
+static struct gw_quantizer quantizer(struct gw_qsgd_scales *scales, size_t begin, size_t count)
 {
     const struct gw_codec *c = scales->c;
     const struct gw_qsgd *own = c->own;
-    size_t begin = scales->first + at;
     size_t from = begin >> own->shift, to = (begin + count - 1) >> own->shift;
-    for (; scales->bucket <= to; scales->bucket++) {
-        float scale = scale_of(c, scales->source, scales->bucket);
-        scales->spoiled |= !gw_is_finite(scale);
-        gw_put_f32(scales->body + 4 * scales->done++, scale);
-    }
     const uint8_t *mine = scales->body + 4 * (from - (scales->first >> own->shift));
     for (size_t i = 0; i <= to - from; i++) {
         float scale = gw_get_f32(mine + 4 * i);
@@ -131,11 +138,31 @@ struct gw_quantizer gw_qsgd_stride(struct gw_qsgd_scales *scales, size_t at, siz
     };
 }
 
+struct gw_quantizer gw_qsgd_stride(struct gw_qsgd_scales *scales, size_t at, size_t count)
+{
+    const struct gw_qsgd *own = scales->c->own;
+    size_t begin = scales->first + at, to = (begin + count - 1) >> own->shift;
+    while (scales->bucket <= to)
+        put_scale(scales, scale_of(scales->c, scales->source, scales->bucket));
+    return quantizer(scales, begin, count);
+}
+
+/* The same with the maxima of the buckets at hand: those of `count` elements, all of them whole. */
+static struct gw_quantizer maxima_stride(struct gw_qsgd_scales *scales, size_t at, size_t count,
+                                         const float *most, float shrink)
+{
+    const struct gw_qsgd *own = scales->c->own;
+    size_t buckets = gw_bucket_count(own->shift, 0, count);
+    for (size_t i = 0; i < buckets; i++)
+        put_scale(scales, scale_of_norm(own, (double)(most[i] * shrink)));
+    return quantizer(scales, scales->first + at, count);
+}
+
 /* ---- packed codes ---- */
 
 /* Elements per turn: small, so that what a turn reads stays in the first-level cache, and whole
  * buckets where a stride can hold them. */
-static size_t turn(const struct gw_qsgd *own)
+static size_t turn_size(const struct gw_qsgd *own)
 {
     return own->shift > GW_STRIDE_SHIFT ? GW_STRIDE : gw_max_size((size_t)1 << own->shift, GW_TURN);
 }
@@ -154,7 +181,7 @@ static gw_status encode(struct gw_codec *c, size_t first, size_t count, uint8_t 
     const struct gw_source source = { c->input, NULL, 0, 0 };
     struct gw_qsgd_scales walk = gw_qsgd_scales(c, source, first, body);
     uint8_t *codes = body + scales_bytes(c, first, count);
-    size_t stride = turn(own);
+    size_t stride = turn_size(own);
     for (size_t at = 0; at < count; at += stride, codes += stride / 8 * own->bits) {
         size_t n = gw_min_size(stride, count - at);
         const gw_f32 *x = c->input + first + at;
@@ -166,66 +193,77 @@ static gw_status encode(struct gw_codec *c, size_t first, size_t count, uint8_t 
     return finish(c, walk.spoiled, first, count, error);
 }
 
-/* Encode input + state and leave what was not sent: here with the scales of parts of buckets, so
- * that input + state is made once more for them. */
-static int encode_sum(const struct gw_codec *c, const struct gw_feedback *f, size_t first,
-                      size_t count, uint8_t *body)
+/* Encode input + state and leave what was not sent. */
+struct turn {
+    const struct gw_codec *c;
+    const struct gw_feedback *feedback;
+    struct gw_qsgd_scales walk;
+    struct gw_rest rest; /* of the range's start */
+    int spoiled;         /* an input is not finite, or a sum too large */
+};
+
+/* The sum in `next`, cut to what floats can say, and the scales of it or of parts of buckets. */
+static void encode_sum(struct turn *t, size_t first, size_t at, size_t n, uint8_t *codes)
 {
-    const struct gw_qsgd *own = c->own;
-    const struct gw_source source = { c->input, f->state, 0, f->shrink };
-    int spoiled = 0;
-    struct gw_qsgd_scales walk = gw_qsgd_scales(c, source, first, body);
-    struct gw_scales scales = { body, gw_bucket_offset(own->shift, first), own->shift };
-    uint8_t *codes = body + scales_bytes(c, first, count);
-    for (size_t at = 0; at < count; at += GW_STRIDE, codes += GW_STRIDE / 8 * own->bits) {
-        size_t n = gw_min_size(GW_STRIDE, count - at), begin = first + at;
-        struct gw_quantizer q = gw_qsgd_stride(&walk, at, n);
-        struct gw_scales here = gw_scales_from(scales, at);
-        spoiled |= gw_bucket_add_state(c, f->state, begin, n, f->next + begin);
-        q.shrink = f->shrink;
-        c->kernels->quantize_rest(&q, &here, f->next + begin, n, codes);
-    }
-    return spoiled;
+    const struct gw_codec *c = t->c;
+    gw_f32 *next = t->feedback->next + first + at;
+    t->spoiled |= gw_bucket_add_state(c, t->feedback->state, first + at, n, next);
+    struct gw_quantizer q = gw_qsgd_stride(&t->walk, at, n);
+    struct gw_rest rest = gw_rest_from(t->rest, at);
+    rest.state = NULL;
+    rest.stream = 0;
+    c->kernels->quantize_rest(&q, &rest, next, n, codes);
 }
 
-/* The same of whole buckets: one pass over memory. */
-static int encode_whole_sum(const struct gw_codec *c, const struct gw_feedback *f, size_t first,
-                            size_t count, uint8_t *body)
+/* One pass over memory: the sum is made once for the scales and, in the first-level cache by then,
+ * once for the codes. Returns 0, and has done nothing, if a sum is not finite. */
+static int encode_once(struct turn *t, size_t first, size_t at, size_t n, uint8_t *codes)
+{
+    const struct gw_codec *c = t->c;
+    const struct gw_qsgd *own = c->own;
+    const gw_f32 *x = c->input + first + at, *state = t->feedback->state + first + at;
+    float most[GW_STRIDE_SCALES];
+    size_t size = (size_t)1 << own->shift, buckets = 0;
+    for (size_t i = 0; i < n; i += size) {
+        most[buckets] = c->kernels->sum_max(x + i, state + i, gw_min_size(size, n - i));
+        if (!gw_is_finite(most[buckets++]))
+            return 0;
+    }
+    struct gw_quantizer q = maxima_stride(&t->walk, at, n, most, t->feedback->shrink);
+    struct gw_rest rest = gw_rest_from(t->rest, at);
+    q.ahead[0] = x + n;
+    q.ahead[1] = state + n;
+    c->kernels->quantize_rest(&q, &rest, x, n, codes);
+    return 1;
+}
+
+static int encode_ranges(const struct gw_codec *c, const struct gw_feedback *f, size_t first,
+                         size_t count, uint8_t *body)
 {
     const struct gw_qsgd *own = c->own;
-    struct gw_qsgd_scales walk = gw_qsgd_scales(c, (struct gw_source){ 0 }, first, body);
-    struct gw_scales scales = { body, 0, own->shift };
+    int whole = gw_bucket_whole(c, own->shift, first, count);
+    struct turn t = { .c = c, .feedback = f };
+    t.walk = gw_qsgd_scales(c, (struct gw_source){ c->input, f->state, 0, f->shrink }, first, body);
+    t.rest = (struct gw_rest){ f->state + first,
+                               { body, gw_bucket_offset(own->shift, first), own->shift },
+                               f->shrink,
+                               f->next + first,
+                               gw_bucket_streams(c) };
     uint8_t *codes = body + scales_bytes(c, first, count);
-    size_t stride = turn(own);
-    gw_f32 buffer[GW_STRIDE];
-    int streams = gw_bucket_streams(c), spoiled = 0;
+    size_t stride = whole ? turn_size(own) : GW_STRIDE;
     for (size_t at = 0; at < count; at += stride, codes += stride / 8 * own->bits) {
-        size_t n = gw_min_size(stride, count - at), begin = first + at;
-        gw_f32 *sum = streams ? buffer : f->next + begin;
-        spoiled |= gw_bucket_add_state(c, f->state, begin, n, sum);
-        walk.source = (struct gw_source){ sum, NULL, begin, f->shrink };
-        struct gw_quantizer q = gw_qsgd_stride(&walk, at, n);
-        struct gw_scales here = gw_scales_from(scales, at);
-        q.shrink = f->shrink;
-        q.ahead[0] = c->input + begin + stride;
-        q.ahead[1] = f->state + begin + stride;
-        c->kernels->quantize_rest(&q, &here, sum, n, codes);
-        if (streams)
-            gw_stream_copy(f->next + begin, sum, n * sizeof(float));
+        size_t n = gw_min_size(stride, count - at);
+        if (!whole || own->l2 || !encode_once(&t, first, at, n, codes))
+            encode_sum(&t, first, at, n, codes);
     }
-    if (streams)
-        gw_stream_fence();
-    return spoiled;
+    return t.spoiled;
 }
 
 static gw_status encode_feedback(struct gw_codec *c, const struct gw_feedback *feedback,
                                  size_t first, size_t count, uint8_t *body, size_t *written,
                                  struct gw_error *error)
 {
-    const struct gw_qsgd *own = c->own;
-    int spoiled = gw_bucket_whole(c, own->shift, first, count)
-                      ? encode_whole_sum(c, feedback, first, count, body)
-                      : encode_sum(c, feedback, first, count, body);
+    int spoiled = encode_ranges(c, feedback, first, count, body);
     *written = bound(c, first, count);
     return finish(c, spoiled, first, count, error);
 }
@@ -268,18 +306,7 @@ static void decode(const struct gw_codec *c, size_t first, size_t count, struct 
     const struct gw_qsgd *own = c->own;
     struct gw_scales scales = { body.bytes, gw_bucket_offset(own->shift, first), own->shift };
     const uint8_t *codes = body.bytes + scales_bytes(c, first, count);
-    if (!gw_bucket_streams(c)) {
-        c->kernels->dequantize(codes, count, own->bits, &scales, out);
-        return;
-    }
-    gw_f32 buffer[GW_TURN];
-    for (size_t at = 0; at < count; at += GW_TURN, codes += GW_TURN / 8 * own->bits) {
-        size_t n = gw_min_size(GW_TURN, count - at);
-        struct gw_scales here = gw_scales_from(scales, at);
-        c->kernels->dequantize(codes, n, own->bits, &here, buffer);
-        gw_stream_copy(out + at, buffer, n * sizeof(float));
-    }
-    gw_stream_fence();
+    c->kernels->dequantize(codes, count, own->bits, &scales, out, gw_bucket_streams(c));
 }
 
 static void decode_add(const struct gw_codec *c, size_t first, size_t count, struct gw_body body,

@@ -173,7 +173,7 @@ static void decode_codes(const struct gw_codec *c, size_t count, struct gw_body 
     if (add)
         c->kernels->dequantize_add(body.bytes + HEAD, count, BITS, &scale, weight, out);
     else
-        c->kernels->dequantize(body.bytes + HEAD, count, BITS, &scale, out);
+        c->kernels->dequantize(body.bytes + HEAD, count, BITS, &scale, out, gw_bucket_streams(c));
 }
 
 /* ---- sums ---- */

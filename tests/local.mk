@@ -210,6 +210,12 @@ tests_test_kernels_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_test_kernels_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
 TESTS += tests/test_kernels
 
+check_PROGRAMS += tests/test_scalar
+tests_test_scalar_SOURCES = tests/test_scalar.c
+tests_test_scalar_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_scalar_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_scalar
+
 if WITH_MPI
 check_PROGRAMS += tests/mpi_transport
 tests_mpi_transport_SOURCES = tests/mpi_transport.c \

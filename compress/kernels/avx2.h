@@ -71,6 +71,53 @@ INLINE void put_values(gw_f32 *out, __m256 low, __m256 high, int add, __m256 wei
     }
 }
 
+/* ---- outputs past the cache ---- */
+
+/* Eights for an output at any float's address, written by non-temporal stores: what is stored is
+ * the end of one eight and the start of the next. Ordinary stores in between would drain the
+ * write-combining buffers and cost two thirds of the speed. */
+struct sink {
+    float *next;        /* where the next store goes: `lanes` floats before the eight at hand */
+    const gw_f32 *from; /* the output */
+    unsigned lanes;
+    __m256i turn;  /* lane l of what is stored is lane l - lanes, around */
+    __m256 before; /* mask of the lanes that come from the eight before */
+    __m256 eight;  /* that one, turned */
+};
+
+INLINE struct sink open_sink(gw_f32 *out)
+{
+    const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    unsigned before = (unsigned)((uintptr_t)out / sizeof(float) % 8);
+    __m256i mask = _mm256_cmpgt_epi32(_mm256_set1_epi32((int)before), lanes);
+    return (struct sink){ (float *)out - before,
+                          out,
+                          before,
+                          _mm256_sub_epi32(lanes, _mm256_set1_epi32((int)before)),
+                          _mm256_castsi256_ps(mask),
+                          _mm256_setzero_ps() };
+}
+
+INLINE void put_sink(struct sink *s, __m256 eight)
+{
+    __m256 turned = _mm256_permutevar8x32_ps(eight, s->turn);
+    __m256 whole = _mm256_blendv_ps(turned, s->eight, s->before);
+    __m256i after = _mm256_xor_si256(_mm256_castps_si256(s->before), _mm256_set1_epi32(-1));
+    if ((const gw_f32 *)s->next < s->from)
+        _mm256_maskstore_ps(s->next, after, whole);
+    else
+        _mm256_stream_ps(s->next, whole);
+    s->next += 8;
+    s->eight = turned;
+}
+
+INLINE void close_sink(struct sink *s)
+{
+    if ((const gw_f32 *)s->next > s->from)
+        _mm256_maskstore_ps(s->next, _mm256_castps_si256(s->before), s->eight);
+    _mm_sfence();
+}
+
 /* ---- the functions, by file ---- */
 
 /* avx2_reduce.c */
@@ -81,6 +128,7 @@ void gw_avx2_add(gw_f32 *sum, const gw_f32 *x, size_t count);
 void gw_avx2_add_scaled(gw_f32 *sum, const gw_f32 *x, float weight, size_t count);
 void gw_avx2_add_to(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t count);
 float gw_avx2_add_max(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t count);
+float gw_avx2_sum_max(const gw_f32 *a, const gw_f32 *b, size_t count);
 
 /* avx2_signs.c */
 double gw_avx2_sum_abs(const gw_f32 *x, size_t count);
@@ -107,19 +155,20 @@ void gw_avx2_majority(const struct gw_body *bodies, size_t n, size_t at, size_t 
 void gw_avx2_pack(const uint8_t *codes, size_t count, unsigned bits, uint8_t *out);
 void gw_avx2_unpack(const uint8_t *in, size_t count, unsigned bits, uint8_t *codes);
 void gw_avx2_quantize(const struct gw_quantizer *q, const gw_f32 *x, size_t count, uint8_t *out);
-void gw_avx2_quantize_rest(const struct gw_quantizer *q, const struct gw_scales *scales, gw_f32 *x,
-                           size_t count, uint8_t *out);
+void gw_avx2_quantize_rest(const struct gw_quantizer *q, const struct gw_rest *rest,
+                           const gw_f32 *x, size_t count, uint8_t *out);
 void gw_avx2_dequantize(const uint8_t *in, size_t count, unsigned bits,
-                        const struct gw_scales *scales, gw_f32 *out);
+                        const struct gw_scales *scales, gw_f32 *out, int stream);
 void gw_avx2_dequantize_add(const uint8_t *in, size_t count, unsigned bits,
                             const struct gw_scales *scales, float weight, gw_f32 *sum);
 
 /* avx2_half.c */
 float gw_avx2_fp16_encode(const gw_f32 *x, size_t count, uint8_t *out);
-void gw_avx2_fp16_decode(const uint8_t *in, size_t count, gw_f32 *out);
+void gw_avx2_fp16_decode(const uint8_t *in, size_t count, gw_f32 *out, int stream);
 void gw_avx2_fp16_decode_add(const uint8_t *in, size_t count, float weight, gw_f32 *sum);
+int gw_avx2_has_exponent(const uint8_t *in, size_t count, uint16_t exponent);
 float gw_avx2_bf16_encode(const gw_f32 *x, size_t count, uint8_t *out);
-void gw_avx2_bf16_decode(const uint8_t *in, size_t count, gw_f32 *out);
+void gw_avx2_bf16_decode(const uint8_t *in, size_t count, gw_f32 *out, int stream);
 void gw_avx2_bf16_decode_add(const uint8_t *in, size_t count, float weight, gw_f32 *sum);
 
 /* avx2_select.c */

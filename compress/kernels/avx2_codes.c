@@ -248,21 +248,32 @@ INLINE void put_top(struct sections *s, struct row top, int bits, int step, uint
 }
 
 /* x minus the value of its code. */
-INLINE void leave_rest(gw_f32 *x, __m256 was, __m256 magnitude, __m256 scale)
+INLINE void leave_rest(const struct gw_rest *left, size_t i, __m256 x, __m256 magnitude,
+                       __m256 scale)
 {
     __m256 value = _mm256_mul_ps(scale, magnitude);
-    value = _mm256_xor_ps(value, _mm256_and_ps(was, _mm256_set1_ps(-0.0f)));
-    store_floats(x, _mm256_sub_ps(was, value));
+    value = _mm256_xor_ps(value, _mm256_and_ps(x, _mm256_set1_ps(-0.0f)));
+    __m256 rest = _mm256_sub_ps(x, value);
+    if (left->stream)
+        _mm256_stream_ps((float *)(left->out + i), rest);
+    else
+        store_floats(left->out + i, rest);
 }
 
-INLINE void quantize_row(const struct gw_quantizer *q, const struct gw_scales *left, gw_f32 *x,
+INLINE __m256 eight_inputs(const struct gw_rest *left, const gw_f32 *x, size_t i)
+{
+    __m256 v = load_floats(x + i);
+    return left && left->state ? _mm256_add_ps(v, load_floats(left->state + i)) : v;
+}
+
+INLINE void quantize_row(const struct gw_quantizer *q, const struct gw_rest *left, const gw_f32 *x,
                          size_t i, struct row random, struct sections *s, int bits, int nearest,
                          int step, uint8_t *out)
 {
     const __m256 levels = _mm256_set1_ps(q->levels);
-    __m256 low = load_floats(x + i), high = load_floats(x + i + 8);
+    const __m256 shrink = _mm256_set1_ps(left ? left->shrink : 1);
+    __m256 low = eight_inputs(left, x, i), high = eight_inputs(left, x, i + 8);
     __m256 inverse = row_scale(&q->inverse, i);
-    const __m256 shrink = _mm256_set1_ps(q->shrink);
     struct coded a = eight_codes(left ? _mm256_mul_ps(low, shrink) : low, inverse, levels,
                                  random.low, bits, nearest);
     struct coded b = eight_codes(left ? _mm256_mul_ps(high, shrink) : high, inverse, levels,
@@ -270,13 +281,13 @@ INLINE void quantize_row(const struct gw_quantizer *q, const struct gw_scales *l
     put_top(s, (struct row){ a.top, b.top }, bits, step, out);
     if (!left)
         return;
-    __m256 scale = row_scale(left, i);
-    leave_rest(x + i, low, a.magnitude, scale);
-    leave_rest(x + i + 8, high, b.magnitude, scale);
+    __m256 scale = row_scale(&left->scales, i);
+    leave_rest(left, i, low, a.magnitude, scale);
+    leave_rest(left, i + 8, high, b.magnitude, scale);
 }
 
-INLINE void quantize_group(const struct gw_quantizer *q, const struct gw_scales *left, gw_f32 *x,
-                           size_t at, int bits, int nearest, uint8_t *out)
+INLINE void quantize_group(const struct gw_quantizer *q, const struct gw_rest *left,
+                           const gw_f32 *x, size_t at, int bits, int nearest, uint8_t *out)
 {
     const __m256i low_half = _mm256_set1_epi32(0xffff);
     struct sections s = { 0 };
@@ -294,8 +305,8 @@ INLINE void quantize_group(const struct gw_quantizer *q, const struct gw_scales 
     }
 }
 
-INLINE size_t quantize_groups(const struct gw_quantizer *q, const struct gw_scales *left, gw_f32 *x,
-                              size_t count, int bits, uint8_t *out)
+INLINE size_t quantize_groups(const struct gw_quantizer *q, const struct gw_rest *left,
+                              const gw_f32 *x, size_t count, int bits, uint8_t *out)
 {
     size_t at = 0;
     for (; at + GW_GROUP <= count; at += GW_GROUP, out += GW_GROUP / 8 * bits) {
@@ -307,8 +318,8 @@ INLINE size_t quantize_groups(const struct gw_quantizer *q, const struct gw_scal
     return at;
 }
 
-INLINE size_t quantize_bits(const struct gw_quantizer *q, const struct gw_scales *left, gw_f32 *x,
-                            size_t count, uint8_t *out)
+INLINE size_t quantize_bits(const struct gw_quantizer *q, const struct gw_rest *left,
+                            const gw_f32 *x, size_t count, uint8_t *out)
 {
     if (q->inverse.offset % 16 || (!q->nearest && q->element % 32))
         return 0;
@@ -334,18 +345,22 @@ INLINE size_t quantize_bits(const struct gw_quantizer *q, const struct gw_scales
 
 void gw_avx2_quantize(const struct gw_quantizer *q, const gw_f32 *x, size_t count, uint8_t *out)
 {
-    size_t done = quantize_bits(q, NULL, (gw_f32 *)x, count, out);
+    size_t done = quantize_bits(q, NULL, x, count, out);
     struct gw_quantizer rest = gw_quantizer_from(*q, done);
     gw_kernels_scalar.quantize(&rest, x + done, count - done, out + done / 8 * q->bits);
 }
 
-void gw_avx2_quantize_rest(const struct gw_quantizer *q, const struct gw_scales *scales, gw_f32 *x,
-                           size_t count, uint8_t *out)
+void gw_avx2_quantize_rest(const struct gw_quantizer *q, const struct gw_rest *rest,
+                           const gw_f32 *x, size_t count, uint8_t *out)
 {
-    size_t done = quantize_bits(q, scales, x, count, out);
-    struct gw_quantizer rest = gw_quantizer_from(*q, done);
-    struct gw_scales here = gw_scales_from(*scales, done);
-    gw_kernels_scalar.quantize_rest(&rest, &here, x + done, count - done, out + done / 8 * q->bits);
+    struct gw_rest how = *rest;
+    how.stream = rest->stream && (uintptr_t)rest->out % 32 == 0;
+    size_t done = quantize_bits(q, &how, x, count, out);
+    if (how.stream)
+        _mm_sfence();
+    struct gw_quantizer later = gw_quantizer_from(*q, done);
+    how = gw_rest_from(*rest, done);
+    gw_kernels_scalar.quantize_rest(&later, &how, x + done, count - done, out + done / 8 * q->bits);
 }
 
 /* ---- sign and magnitude: back ---- */
@@ -360,9 +375,11 @@ INLINE __m256 eight_values(__m256i code, int bits, __m256 scale)
 }
 
 INLINE size_t dequantize_groups(const uint8_t *in, size_t count, int bits,
-                                const struct gw_scales *scales, int add, float weight, gw_f32 *out)
+                                const struct gw_scales *scales, enum put how, float weight,
+                                gw_f32 *out)
 {
     const __m256 w = _mm256_set1_ps(weight);
+    struct sink sink = open_sink(out);
     size_t at = 0;
     for (; at + GW_GROUP <= count; at += GW_GROUP, in += GW_GROUP / 8 * bits) {
         struct sections s = { 0 };
@@ -370,50 +387,63 @@ INLINE size_t dequantize_groups(const uint8_t *in, size_t count, int bits,
             size_t i = at + (size_t)step * 16;
             struct row code = get_step(&s, bits, step, in);
             __m256 scale = row_scale(scales, i);
-            put_values(out + i, eight_values(code.low, bits, scale),
-                       eight_values(code.high, bits, scale), add, w);
+            __m256 low = eight_values(code.low, bits, scale);
+            __m256 high = eight_values(code.high, bits, scale);
+            if (how == PUT_STREAM) {
+                put_sink(&sink, low);
+                put_sink(&sink, high);
+                continue;
+            }
+            if (how == PUT_ADD)
+                gw_prefetch(out, i + AHEAD);
+            put_values(out + i, low, high, how == PUT_ADD, w);
         }
     }
+    if (how == PUT_STREAM)
+        close_sink(&sink);
     return at;
 }
 
 INLINE size_t dequantize_bits(const uint8_t *in, size_t count, unsigned bits,
-                              const struct gw_scales *scales, int add, float weight, gw_f32 *out)
+                              const struct gw_scales *scales, enum put how, float weight,
+                              gw_f32 *out)
 {
     if (scales->offset % 16)
         return 0;
     switch (bits) {
     case 2:
-        return dequantize_groups(in, count, 2, scales, add, weight, out);
+        return dequantize_groups(in, count, 2, scales, how, weight, out);
     case 3:
-        return dequantize_groups(in, count, 3, scales, add, weight, out);
+        return dequantize_groups(in, count, 3, scales, how, weight, out);
     case 4:
-        return dequantize_groups(in, count, 4, scales, add, weight, out);
+        return dequantize_groups(in, count, 4, scales, how, weight, out);
     case 5:
-        return dequantize_groups(in, count, 5, scales, add, weight, out);
+        return dequantize_groups(in, count, 5, scales, how, weight, out);
     case 6:
-        return dequantize_groups(in, count, 6, scales, add, weight, out);
+        return dequantize_groups(in, count, 6, scales, how, weight, out);
     case 7:
-        return dequantize_groups(in, count, 7, scales, add, weight, out);
+        return dequantize_groups(in, count, 7, scales, how, weight, out);
     case 8:
-        return dequantize_groups(in, count, 8, scales, add, weight, out);
+        return dequantize_groups(in, count, 8, scales, how, weight, out);
     default:
         return 0;
     }
 }
 
 void gw_avx2_dequantize(const uint8_t *in, size_t count, unsigned bits,
-                        const struct gw_scales *scales, gw_f32 *out)
+                        const struct gw_scales *scales, gw_f32 *out, int stream)
 {
-    size_t done = dequantize_bits(in, count, bits, scales, 0, 0, out);
+    int streams = stream && (uintptr_t)out % sizeof(float) == 0;
+    size_t done = streams ? dequantize_bits(in, count, bits, scales, PUT_STREAM, 0, out)
+                          : dequantize_bits(in, count, bits, scales, PUT, 0, out);
     struct gw_scales rest = gw_scales_from(*scales, done);
-    gw_kernels_scalar.dequantize(in + done / 8 * bits, count - done, bits, &rest, out + done);
+    gw_kernels_scalar.dequantize(in + done / 8 * bits, count - done, bits, &rest, out + done, 0);
 }
 
 void gw_avx2_dequantize_add(const uint8_t *in, size_t count, unsigned bits,
                             const struct gw_scales *scales, float weight, gw_f32 *sum)
 {
-    size_t done = dequantize_bits(in, count, bits, scales, 1, weight, sum);
+    size_t done = dequantize_bits(in, count, bits, scales, PUT_ADD, weight, sum);
     struct gw_scales rest = gw_scales_from(*scales, done);
     gw_kernels_scalar.dequantize_add(in + done / 8 * bits, count - done, bits, &rest, weight,
                                      sum + done);

@@ -30,12 +30,18 @@ static __m256 eight_fp16(const uint8_t *in)
     return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i_u *)in));
 }
 
-void gw_avx2_fp16_decode(const uint8_t *in, size_t count, gw_f32 *out)
+void gw_avx2_fp16_decode(const uint8_t *in, size_t count, gw_f32 *out, int stream)
 {
     size_t at = 0;
+    if (stream && (uintptr_t)out % sizeof(float) == 0) {
+        struct sink sink = open_sink(out);
+        for (; at + 8 <= count; at += 8)
+            put_sink(&sink, eight_fp16(in + 2 * at));
+        close_sink(&sink);
+    }
     for (; at + 8 <= count; at += 8)
         store_floats(out + at, eight_fp16(in + 2 * at));
-    gw_kernels_scalar.fp16_decode(in + 2 * at, count - at, out + at);
+    gw_kernels_scalar.fp16_decode(in + 2 * at, count - at, out + at, 0);
 }
 
 void gw_avx2_fp16_decode_add(const uint8_t *in, size_t count, float weight, gw_f32 *sum)
@@ -83,12 +89,18 @@ static __m256 eight_bf16(const uint8_t *in)
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16));
 }
 
-void gw_avx2_bf16_decode(const uint8_t *in, size_t count, gw_f32 *out)
+void gw_avx2_bf16_decode(const uint8_t *in, size_t count, gw_f32 *out, int stream)
 {
     size_t at = 0;
+    if (stream && (uintptr_t)out % sizeof(float) == 0) {
+        struct sink sink = open_sink(out);
+        for (; at + 8 <= count; at += 8)
+            put_sink(&sink, eight_bf16(in + 2 * at));
+        close_sink(&sink);
+    }
     for (; at + 8 <= count; at += 8)
         store_floats(out + at, eight_bf16(in + 2 * at));
-    gw_kernels_scalar.bf16_decode(in + 2 * at, count - at, out + at);
+    gw_kernels_scalar.bf16_decode(in + 2 * at, count - at, out + at, 0);
 }
 
 void gw_avx2_bf16_decode_add(const uint8_t *in, size_t count, float weight, gw_f32 *sum)
@@ -98,4 +110,16 @@ void gw_avx2_bf16_decode_add(const uint8_t *in, size_t count, float weight, gw_f
     for (; at + 8 <= count; at += 8)
         add_weighted(sum + at, w, eight_bf16(in + 2 * at));
     gw_kernels_scalar.bf16_decode_add(in + 2 * at, count - at, weight, sum + at);
+}
+
+int gw_avx2_has_exponent(const uint8_t *in, size_t count, uint16_t exponent)
+{
+    const __m256i mask = _mm256_set1_epi16((short)exponent);
+    size_t at = 0;
+    for (; at + 16 <= count; at += 16) {
+        __m256i e = _mm256_and_si256(_mm256_loadu_si256((const __m256i_u *)(in + 2 * at)), mask);
+        if (_mm256_movemask_epi8(_mm256_cmpeq_epi16(e, mask)))
+            return 1;
+    }
+    return gw_kernels_scalar.has_exponent(in + 2 * at, count - at, exponent);
 }

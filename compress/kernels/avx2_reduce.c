@@ -86,20 +86,33 @@ void gw_avx2_add_to(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t count)
     gw_kernels_scalar.add_to(out + at, a + at, b + at, count - at);
 }
 
-float gw_avx2_add_max(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t count)
+/* add_max, or, without `out`, sum_max. */
+INLINE float sum_rows(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t count, size_t *at)
 {
     const __m256i magnitude = _mm256_set1_epi32(0x7fffffff);
-    __m256i most[4] = { 0 };
-    size_t at = 0;
-    for (; at + 32 <= count; at += 32)
-        for (int k = 0; k < 4; k++) {
-            size_t i = at + (size_t)(8 * k);
+    __m256i most[2] = { _mm256_setzero_si256(), _mm256_setzero_si256() };
+    for (; *at + 16 <= count; *at += 16)
+        for (int k = 0; k < 2; k++) {
+            size_t i = *at + (size_t)(8 * k);
             __m256 sum = _mm256_add_ps(load_floats(a + i), load_floats(b + i));
-            store_floats(out + i, sum);
+            if (out)
+                store_floats(out + i, sum);
             most[k] =
                 _mm256_max_epu32(most[k], _mm256_and_si256(_mm256_castps_si256(sum), magnitude));
         }
-    __m256i all =
-        _mm256_max_epu32(_mm256_max_epu32(most[0], most[1]), _mm256_max_epu32(most[2], most[3]));
-    return largest(all, gw_kernels_scalar.add_max(out + at, a + at, b + at, count - at));
+    return largest(_mm256_max_epu32(most[0], most[1]), 0);
+}
+
+float gw_avx2_add_max(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t count)
+{
+    size_t at = 0;
+    float most = sum_rows(out, a, b, count, &at);
+    return gw_larger(most, gw_kernels_scalar.add_max(out + at, a + at, b + at, count - at));
+}
+
+float gw_avx2_sum_max(const gw_f32 *a, const gw_f32 *b, size_t count)
+{
+    size_t at = 0;
+    float most = sum_rows(NULL, a, b, count, &at);
+    return gw_larger(most, gw_kernels_scalar.sum_max(a + at, b + at, count - at));
 }

@@ -61,6 +61,47 @@ INLINE void put_values(gw_f32 *out, __m512 values, int add, __m512 weight)
         store_floats(out, values);
 }
 
+/* ---- outputs past the cache ---- */
+
+/* Rows of 16 for an output at any float's address, written in whole lines by non-temporal stores:
+ * a line is the end of one row and the start of the next. Ordinary stores in between would drain
+ * the write-combining buffers and cost two thirds of the speed. */
+struct sink {
+    float *line;        /* the next line, of which `lanes` floats are before the row at hand */
+    const gw_f32 *from; /* the output */
+    unsigned lanes;
+    __m512i pick;
+    __m512 row; /* the one before */
+};
+
+INLINE struct sink open_sink(gw_f32 *out)
+{
+    const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    unsigned before = (unsigned)((uintptr_t)out / sizeof(float) % 16);
+    return (struct sink){ (float *)out - before, out, before,
+                          _mm512_add_epi32(lanes, _mm512_set1_epi32((int)(16 - before))),
+                          _mm512_setzero_ps() };
+}
+
+INLINE void put_sink(struct sink *s, __m512 row)
+{
+    __m512 line = _mm512_permutex2var_ps(s->row, s->pick, row);
+    if ((const gw_f32 *)s->line < s->from)
+        _mm512_mask_storeu_ps(s->line, (__mmask16)(0xffffu << s->lanes), line);
+    else
+        _mm512_stream_ps(s->line, line);
+    s->line += 16;
+    s->row = row;
+}
+
+INLINE void close_sink(struct sink *s)
+{
+    __m512 line = _mm512_permutex2var_ps(s->row, s->pick, s->row);
+    if ((const gw_f32 *)s->line > s->from)
+        _mm512_mask_storeu_ps(s->line, (__mmask16)((1u << s->lanes) - 1), line);
+    _mm_sfence();
+}
+
 /* ---- the functions, by file ---- */
 
 /* avx512_reduce.c */
@@ -71,6 +112,7 @@ void gw_avx512_add(gw_f32 *sum, const gw_f32 *x, size_t count);
 void gw_avx512_add_scaled(gw_f32 *sum, const gw_f32 *x, float weight, size_t count);
 void gw_avx512_add_to(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t count);
 float gw_avx512_add_max(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t count);
+float gw_avx512_sum_max(const gw_f32 *a, const gw_f32 *b, size_t count);
 
 /* avx512_signs.c */
 double gw_avx512_sum_abs(const gw_f32 *x, size_t count);
@@ -97,19 +139,20 @@ void gw_avx512_majority(const struct gw_body *bodies, size_t n, size_t at, size_
 void gw_avx512_pack(const uint8_t *codes, size_t count, unsigned bits, uint8_t *out);
 void gw_avx512_unpack(const uint8_t *in, size_t count, unsigned bits, uint8_t *codes);
 void gw_avx512_quantize(const struct gw_quantizer *q, const gw_f32 *x, size_t count, uint8_t *out);
-void gw_avx512_quantize_rest(const struct gw_quantizer *q, const struct gw_scales *scales,
-                             gw_f32 *x, size_t count, uint8_t *out);
+void gw_avx512_quantize_rest(const struct gw_quantizer *q, const struct gw_rest *rest,
+                             const gw_f32 *x, size_t count, uint8_t *out);
 void gw_avx512_dequantize(const uint8_t *in, size_t count, unsigned bits,
-                          const struct gw_scales *scales, gw_f32 *out);
+                          const struct gw_scales *scales, gw_f32 *out, int stream);
 void gw_avx512_dequantize_add(const uint8_t *in, size_t count, unsigned bits,
                               const struct gw_scales *scales, float weight, gw_f32 *sum);
 
 /* avx512_half.c */
 float gw_avx512_fp16_encode(const gw_f32 *x, size_t count, uint8_t *out);
-void gw_avx512_fp16_decode(const uint8_t *in, size_t count, gw_f32 *out);
+void gw_avx512_fp16_decode(const uint8_t *in, size_t count, gw_f32 *out, int stream);
 void gw_avx512_fp16_decode_add(const uint8_t *in, size_t count, float weight, gw_f32 *sum);
+int gw_avx512_has_exponent(const uint8_t *in, size_t count, uint16_t exponent);
 float gw_avx512_bf16_encode(const gw_f32 *x, size_t count, uint8_t *out);
-void gw_avx512_bf16_decode(const uint8_t *in, size_t count, gw_f32 *out);
+void gw_avx512_bf16_decode(const uint8_t *in, size_t count, gw_f32 *out, int stream);
 void gw_avx512_bf16_decode_add(const uint8_t *in, size_t count, float weight, gw_f32 *sum);
 
 /* avx512_select.c */

@@ -218,30 +218,35 @@ INLINE void put_top(struct sections *s, __m512i top, int bits, int step, uint8_t
 }
 
 /* x minus the value of its code. */
-INLINE void leave_rest(gw_f32 *x, __m512 was, __m512 magnitude, __m512 scale)
+INLINE void leave_rest(const struct gw_rest *left, size_t i, __m512 x, __m512 magnitude)
 {
     const __m512i sign = _mm512_set1_epi32((int)0x80000000u);
-    __m512i value = _mm512_castps_si512(_mm512_mul_ps(scale, magnitude));
-    value =
-        _mm512_ternarylogic_epi32(value, _mm512_castps_si512(was), sign, 0x78); /* v ^ (x & s) */
-    store_floats(x, _mm512_sub_ps(was, _mm512_castsi512_ps(value)));
+    __m512i value = _mm512_castps_si512(_mm512_mul_ps(row_scale(&left->scales, i), magnitude));
+    value = _mm512_ternarylogic_epi32(value, _mm512_castps_si512(x), sign, 0x78); /* v ^ (x & s) */
+    __m512 rest = _mm512_sub_ps(x, _mm512_castsi512_ps(value));
+    if (left->stream)
+        _mm512_stream_ps((void *)(left->out + i), rest);
+    else
+        store_floats(left->out + i, rest);
 }
 
-INLINE void quantize_row(const struct gw_quantizer *q, const struct gw_scales *left, gw_f32 *x,
+INLINE void quantize_row(const struct gw_quantizer *q, const struct gw_rest *left, const gw_f32 *x,
                          size_t i, __m512i random, struct sections *s, int bits, int nearest,
                          int step, uint8_t *out)
 {
     __m512 v = load_floats(x + i);
-    __m512 y = left ? _mm512_mul_ps(v, _mm512_set1_ps(q->shrink)) : v;
+    if (left && left->state)
+        v = _mm512_add_ps(v, load_floats(left->state + i));
+    __m512 y = left ? _mm512_mul_ps(v, _mm512_set1_ps(left->shrink)) : v;
     struct coded code =
         row_codes(y, row_scale(&q->inverse, i), _mm512_set1_ps(q->levels), random, bits, nearest);
     put_top(s, code.top, bits, step, out);
     if (left)
-        leave_rest(x + i, v, code.magnitude, row_scale(left, i));
+        leave_rest(left, i, v, code.magnitude);
 }
 
-INLINE void quantize_group(const struct gw_quantizer *q, const struct gw_scales *left, gw_f32 *x,
-                           size_t at, int bits, int nearest, uint8_t *out)
+INLINE void quantize_group(const struct gw_quantizer *q, const struct gw_rest *left,
+                           const gw_f32 *x, size_t at, int bits, int nearest, uint8_t *out)
 {
     struct sections s = { 0 };
     for (int step = 0; step < STEPS; step += 2) {
@@ -255,8 +260,8 @@ INLINE void quantize_group(const struct gw_quantizer *q, const struct gw_scales 
     }
 }
 
-INLINE size_t quantize_groups(const struct gw_quantizer *q, const struct gw_scales *left, gw_f32 *x,
-                              size_t count, int bits, uint8_t *out)
+INLINE size_t quantize_groups(const struct gw_quantizer *q, const struct gw_rest *left,
+                              const gw_f32 *x, size_t count, int bits, uint8_t *out)
 {
     size_t at = 0;
     for (; at + GW_GROUP <= count; at += GW_GROUP, out += GW_GROUP / 8 * bits) {
@@ -268,8 +273,8 @@ INLINE size_t quantize_groups(const struct gw_quantizer *q, const struct gw_scal
     return at;
 }
 
-INLINE size_t quantize_bits(const struct gw_quantizer *q, const struct gw_scales *left, gw_f32 *x,
-                            size_t count, uint8_t *out)
+INLINE size_t quantize_bits(const struct gw_quantizer *q, const struct gw_rest *left,
+                            const gw_f32 *x, size_t count, uint8_t *out)
 {
     if (q->inverse.offset % 16 || (!q->nearest && q->element % 32))
         return 0;
@@ -295,18 +300,22 @@ INLINE size_t quantize_bits(const struct gw_quantizer *q, const struct gw_scales
 
 void gw_avx512_quantize(const struct gw_quantizer *q, const gw_f32 *x, size_t count, uint8_t *out)
 {
-    size_t done = quantize_bits(q, NULL, (gw_f32 *)x, count, out);
+    size_t done = quantize_bits(q, NULL, x, count, out);
     struct gw_quantizer rest = gw_quantizer_from(*q, done);
     gw_kernels_scalar.quantize(&rest, x + done, count - done, out + done / 8 * q->bits);
 }
 
-void gw_avx512_quantize_rest(const struct gw_quantizer *q, const struct gw_scales *scales,
-                             gw_f32 *x, size_t count, uint8_t *out)
+void gw_avx512_quantize_rest(const struct gw_quantizer *q, const struct gw_rest *rest,
+                             const gw_f32 *x, size_t count, uint8_t *out)
 {
-    size_t done = quantize_bits(q, scales, x, count, out);
-    struct gw_quantizer rest = gw_quantizer_from(*q, done);
-    struct gw_scales here = gw_scales_from(*scales, done);
-    gw_kernels_scalar.quantize_rest(&rest, &here, x + done, count - done, out + done / 8 * q->bits);
+    struct gw_rest how = *rest;
+    how.stream = rest->stream && (uintptr_t)rest->out % 64 == 0;
+    size_t done = quantize_bits(q, &how, x, count, out);
+    if (how.stream)
+        _mm_sfence();
+    struct gw_quantizer later = gw_quantizer_from(*q, done);
+    how = gw_rest_from(*rest, done);
+    gw_kernels_scalar.quantize_rest(&later, &how, x + done, count - done, out + done / 8 * q->bits);
 }
 
 /* ---- sign and magnitude: back ---- */
@@ -321,58 +330,72 @@ INLINE __m512 row_values(__m512i code, int bits, __m512 scale)
 }
 
 INLINE size_t dequantize_groups(const uint8_t *in, size_t count, int bits,
-                                const struct gw_scales *scales, int add, float weight, gw_f32 *out)
+                                const struct gw_scales *scales, enum put how, float weight,
+                                gw_f32 *out)
 {
     const __m512 w = _mm512_set1_ps(weight);
+    struct sink sink = open_sink(out);
     size_t at = 0;
     for (; at + GW_GROUP <= count; at += GW_GROUP, in += GW_GROUP / 8 * bits) {
         struct sections s = { 0 };
         for (int step = 0; step < STEPS; step++) {
             size_t i = at + (size_t)step * 16;
             __m512i code = get_step(&s, bits, step, in);
-            put_values(out + i, row_values(code, bits, row_scale(scales, i)), add, w);
+            __m512 values = row_values(code, bits, row_scale(scales, i));
+            if (how == PUT_STREAM) {
+                put_sink(&sink, values);
+                continue;
+            }
+            if (how == PUT_ADD)
+                gw_prefetch(out, i + AHEAD);
+            put_values(out + i, values, how == PUT_ADD, w);
         }
     }
+    if (how == PUT_STREAM)
+        close_sink(&sink);
     return at;
 }
 
 INLINE size_t dequantize_bits(const uint8_t *in, size_t count, unsigned bits,
-                              const struct gw_scales *scales, int add, float weight, gw_f32 *out)
+                              const struct gw_scales *scales, enum put how, float weight,
+                              gw_f32 *out)
 {
     if (scales->offset % 16)
         return 0;
     switch (bits) {
     case 2:
-        return dequantize_groups(in, count, 2, scales, add, weight, out);
+        return dequantize_groups(in, count, 2, scales, how, weight, out);
     case 3:
-        return dequantize_groups(in, count, 3, scales, add, weight, out);
+        return dequantize_groups(in, count, 3, scales, how, weight, out);
     case 4:
-        return dequantize_groups(in, count, 4, scales, add, weight, out);
+        return dequantize_groups(in, count, 4, scales, how, weight, out);
     case 5:
-        return dequantize_groups(in, count, 5, scales, add, weight, out);
+        return dequantize_groups(in, count, 5, scales, how, weight, out);
     case 6:
-        return dequantize_groups(in, count, 6, scales, add, weight, out);
+        return dequantize_groups(in, count, 6, scales, how, weight, out);
     case 7:
-        return dequantize_groups(in, count, 7, scales, add, weight, out);
+        return dequantize_groups(in, count, 7, scales, how, weight, out);
     case 8:
-        return dequantize_groups(in, count, 8, scales, add, weight, out);
+        return dequantize_groups(in, count, 8, scales, how, weight, out);
     default:
         return 0;
     }
 }
 
 void gw_avx512_dequantize(const uint8_t *in, size_t count, unsigned bits,
-                          const struct gw_scales *scales, gw_f32 *out)
+                          const struct gw_scales *scales, gw_f32 *out, int stream)
 {
-    size_t done = dequantize_bits(in, count, bits, scales, 0, 0, out);
+    int streams = stream && (uintptr_t)out % sizeof(float) == 0;
+    size_t done = streams ? dequantize_bits(in, count, bits, scales, PUT_STREAM, 0, out)
+                          : dequantize_bits(in, count, bits, scales, PUT, 0, out);
     struct gw_scales rest = gw_scales_from(*scales, done);
-    gw_kernels_scalar.dequantize(in + done / 8 * bits, count - done, bits, &rest, out + done);
+    gw_kernels_scalar.dequantize(in + done / 8 * bits, count - done, bits, &rest, out + done, 0);
 }
 
 void gw_avx512_dequantize_add(const uint8_t *in, size_t count, unsigned bits,
                               const struct gw_scales *scales, float weight, gw_f32 *sum)
 {
-    size_t done = dequantize_bits(in, count, bits, scales, 1, weight, sum);
+    size_t done = dequantize_bits(in, count, bits, scales, PUT_ADD, weight, sum);
     struct gw_scales rest = gw_scales_from(*scales, done);
     gw_kernels_scalar.dequantize_add(in + done / 8 * bits, count - done, bits, &rest, weight,
                                      sum + done);

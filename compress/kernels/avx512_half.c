@@ -27,12 +27,18 @@ static __m512 sixteen_fp16(const uint8_t *in)
     return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i_u *)in));
 }
 
-void gw_avx512_fp16_decode(const uint8_t *in, size_t count, gw_f32 *out)
+void gw_avx512_fp16_decode(const uint8_t *in, size_t count, gw_f32 *out, int stream)
 {
     size_t at = 0;
+    if (stream && (uintptr_t)out % sizeof(float) == 0) {
+        struct sink sink = open_sink(out);
+        for (; at + 16 <= count; at += 16)
+            put_sink(&sink, sixteen_fp16(in + 2 * at));
+        close_sink(&sink);
+    }
     for (; at + 16 <= count; at += 16)
         store_floats(out + at, sixteen_fp16(in + 2 * at));
-    gw_kernels_scalar.fp16_decode(in + 2 * at, count - at, out + at);
+    gw_kernels_scalar.fp16_decode(in + 2 * at, count - at, out + at, 0);
 }
 
 void gw_avx512_fp16_decode_add(const uint8_t *in, size_t count, float weight, gw_f32 *sum)
@@ -73,12 +79,18 @@ static __m512 sixteen_bf16(const uint8_t *in)
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
 }
 
-void gw_avx512_bf16_decode(const uint8_t *in, size_t count, gw_f32 *out)
+void gw_avx512_bf16_decode(const uint8_t *in, size_t count, gw_f32 *out, int stream)
 {
     size_t at = 0;
+    if (stream && (uintptr_t)out % sizeof(float) == 0) {
+        struct sink sink = open_sink(out);
+        for (; at + 16 <= count; at += 16)
+            put_sink(&sink, sixteen_bf16(in + 2 * at));
+        close_sink(&sink);
+    }
     for (; at + 16 <= count; at += 16)
         store_floats(out + at, sixteen_bf16(in + 2 * at));
-    gw_kernels_scalar.bf16_decode(in + 2 * at, count - at, out + at);
+    gw_kernels_scalar.bf16_decode(in + 2 * at, count - at, out + at, 0);
 }
 
 void gw_avx512_bf16_decode_add(const uint8_t *in, size_t count, float weight, gw_f32 *sum)
@@ -88,4 +100,18 @@ void gw_avx512_bf16_decode_add(const uint8_t *in, size_t count, float weight, gw
     for (; at + 16 <= count; at += 16)
         add_weighted(sum + at, w, sixteen_bf16(in + 2 * at));
     gw_kernels_scalar.bf16_decode_add(in + 2 * at, count - at, weight, sum + at);
+}
+
+int gw_avx512_has_exponent(const uint8_t *in, size_t count, uint16_t exponent)
+{
+    const __m512i twice = _mm512_set1_epi32((int)(exponent * 0x10001u));
+    const __m512i low = _mm512_set1_epi32(exponent);
+    size_t at = 0;
+    for (; at + 32 <= count; at += 32) {
+        __m512i e = _mm512_and_si512(load_bits(in + 2 * at), twice);
+        if (_mm512_cmpge_epu32_mask(e, _mm512_slli_epi32(low, 16)) |
+            _mm512_cmpeq_epi32_mask(_mm512_and_si512(e, low), low))
+            return 1;
+    }
+    return gw_kernels_scalar.has_exponent(in + 2 * at, count - at, exponent);
 }

@@ -81,19 +81,30 @@ void gw_avx512_add_to(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t coun
     gw_kernels_scalar.add_to(out + at, a + at, b + at, count - at);
 }
 
-float gw_avx512_add_max(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t count)
+/* add_max, or, without `out`, sum_max. */
+INLINE float sum_rows(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t count, size_t *at)
 {
     const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
-    __m512i most[2] = { _mm512_setzero_si512(), _mm512_setzero_si512() };
+    __m512i most = _mm512_setzero_si512();
+    for (; *at + 16 <= count; *at += 16) {
+        __m512 sum = _mm512_add_ps(load_floats(a + *at), load_floats(b + *at));
+        if (out)
+            store_floats(out + *at, sum);
+        most = _mm512_max_epu32(most, _mm512_and_si512(_mm512_castps_si512(sum), magnitude));
+    }
+    return largest(most, 0);
+}
+
+float gw_avx512_add_max(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t count)
+{
     size_t at = 0;
-    for (; at + 32 <= count; at += 32)
-        for (int k = 0; k < 2; k++) {
-            size_t i = at + (size_t)(16 * k);
-            __m512 sum = _mm512_add_ps(load_floats(a + i), load_floats(b + i));
-            store_floats(out + i, sum);
-            most[k] =
-                _mm512_max_epu32(most[k], _mm512_and_si512(_mm512_castps_si512(sum), magnitude));
-        }
-    return largest(_mm512_max_epu32(most[0], most[1]),
-                   gw_kernels_scalar.add_max(out + at, a + at, b + at, count - at));
+    float most = sum_rows(out, a, b, count, &at);
+    return gw_larger(most, gw_kernels_scalar.add_max(out + at, a + at, b + at, count - at));
+}
+
+float gw_avx512_sum_max(const gw_f32 *a, const gw_f32 *b, size_t count)
+{
+    size_t at = 0;
+    float most = sum_rows(NULL, a, b, count, &at);
+    return gw_larger(most, gw_kernels_scalar.sum_max(a + at, b + at, count - at));
 }

@@ -78,6 +78,7 @@ void gw_neon_add(gw_f32 *sum, const gw_f32 *x, size_t count);
 void gw_neon_add_scaled(gw_f32 *sum, const gw_f32 *x, float weight, size_t count);
 void gw_neon_add_to(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t count);
 float gw_neon_add_max(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t count);
+float gw_neon_sum_max(const gw_f32 *a, const gw_f32 *b, size_t count);
 size_t gw_neon_collect(const gw_f32 *x, size_t count, uint32_t least, uint32_t first,
                        uint32_t *positions, gw_f32 *values);
 
@@ -106,19 +107,20 @@ void gw_neon_majority(const struct gw_body *bodies, size_t n, size_t at, size_t 
 void gw_neon_pack(const uint8_t *codes, size_t count, unsigned bits, uint8_t *out);
 void gw_neon_unpack(const uint8_t *in, size_t count, unsigned bits, uint8_t *codes);
 void gw_neon_quantize(const struct gw_quantizer *q, const gw_f32 *x, size_t count, uint8_t *out);
-void gw_neon_quantize_rest(const struct gw_quantizer *q, const struct gw_scales *scales, gw_f32 *x,
-                           size_t count, uint8_t *out);
+void gw_neon_quantize_rest(const struct gw_quantizer *q, const struct gw_rest *rest,
+                           const gw_f32 *x, size_t count, uint8_t *out);
 void gw_neon_dequantize(const uint8_t *in, size_t count, unsigned bits,
-                        const struct gw_scales *scales, gw_f32 *out);
+                        const struct gw_scales *scales, gw_f32 *out, int stream);
 void gw_neon_dequantize_add(const uint8_t *in, size_t count, unsigned bits,
                             const struct gw_scales *scales, float weight, gw_f32 *sum);
 
 /* neon_half.c */
 float gw_neon_fp16_encode(const gw_f32 *x, size_t count, uint8_t *out);
-void gw_neon_fp16_decode(const uint8_t *in, size_t count, gw_f32 *out);
+void gw_neon_fp16_decode(const uint8_t *in, size_t count, gw_f32 *out, int stream);
 void gw_neon_fp16_decode_add(const uint8_t *in, size_t count, float weight, gw_f32 *sum);
+int gw_neon_has_exponent(const uint8_t *in, size_t count, uint16_t exponent);
 float gw_neon_bf16_encode(const gw_f32 *x, size_t count, uint8_t *out);
-void gw_neon_bf16_decode(const uint8_t *in, size_t count, gw_f32 *out);
+void gw_neon_bf16_decode(const uint8_t *in, size_t count, gw_f32 *out, int stream);
 void gw_neon_bf16_decode_add(const uint8_t *in, size_t count, float weight, gw_f32 *sum);
 
 #endif

@@ -91,9 +91,9 @@ INLINE uint32x4_t four_codes(const struct gw_quantizer *q, float32x4_t x, float3
     return vorrq_u32(code, vshlq_u32(sign, vdupq_n_s32((int)q->bits - 1)));
 }
 
-/* A row of 16; with `shrink`, of x times that. */
+/* A row of 16, of x times `shrink`. */
 INLINE uint8x16_t row_codes(const struct gw_quantizer *q, const gw_f32 *x, size_t i,
-                            const uint32x4_t random[4], int high, int shrink)
+                            const uint32x4_t random[4], int high, float shrink)
 {
     const float32x4_t inverse = vdupq_n_f32(gw_scale_at(&q->inverse, i));
     uint32x4_t codes[4];
@@ -102,14 +102,12 @@ INLINE uint8x16_t row_codes(const struct gw_quantizer *q, const gw_f32 *x, size_
         float32x4_t v = load_floats(x + i + 4 * k);
         uint32x4_t r =
             high ? vshrq_n_u32(random[k], 16) : vandq_u32(random[k], vdupq_n_u32(0xffffu));
-        if (shrink)
-            v = vmulq_n_f32(v, q->shrink);
-        codes[k] = four_codes(q, v, inverse, r);
+        codes[k] = four_codes(q, vmulq_n_f32(v, shrink), inverse, r);
     }
     return narrow_row(codes[0], codes[1], codes[2], codes[3]);
 }
 
-INLINE void quantize_group(const struct gw_quantizer *q, const gw_f32 *x, size_t at, int shrink,
+INLINE void quantize_group(const struct gw_quantizer *q, const gw_f32 *x, size_t at, float shrink,
                            uint8_t *codes)
 {
     for (size_t i = at; i < at + GW_GROUP; i += 32) {
@@ -134,7 +132,7 @@ void gw_neon_quantize(const struct gw_quantizer *q, const gw_f32 *x, size_t coun
     size_t at = 0;
     for (; fits(q) && at + GW_GROUP <= count; at += GW_GROUP) {
         uint8_t codes[GW_GROUP];
-        quantize_group(q, x, at, 0, codes);
+        quantize_group(q, x, at, 1, codes);
         pack_group(codes, q->bits, out + at / 8 * q->bits);
     }
     struct gw_quantizer rest = gw_quantizer_from(*q, at);
@@ -181,11 +179,12 @@ INLINE size_t dequantize_groups(const uint8_t *in, size_t count, unsigned bits,
 }
 
 void gw_neon_dequantize(const uint8_t *in, size_t count, unsigned bits,
-                        const struct gw_scales *scales, gw_f32 *out)
+                        const struct gw_scales *scales, gw_f32 *out, int stream)
 {
+    (void)stream;
     size_t done = dequantize_groups(in, count, bits, scales, 0, 0, out);
     struct gw_scales here = gw_scales_from(*scales, done);
-    gw_kernels_scalar.dequantize(in + done / 8 * bits, count - done, bits, &here, out + done);
+    gw_kernels_scalar.dequantize(in + done / 8 * bits, count - done, bits, &here, out + done, 0);
 }
 
 void gw_neon_dequantize_add(const uint8_t *in, size_t count, unsigned bits,
@@ -197,17 +196,27 @@ void gw_neon_dequantize_add(const uint8_t *in, size_t count, unsigned bits,
                                      sum + done);
 }
 
-void gw_neon_quantize_rest(const struct gw_quantizer *q, const struct gw_scales *scales, gw_f32 *x,
-                           size_t count, uint8_t *out)
+/* The input of quantize_rest, to where its rest will be. */
+static void put_input(const struct gw_rest *rest, const gw_f32 *x, size_t at)
+{
+    for (size_t i = at; i < at + GW_GROUP; i += 4) {
+        float32x4_t v = load_floats(x + i);
+        store_floats(rest->out + i, rest->state ? vaddq_f32(v, load_floats(rest->state + i)) : v);
+    }
+}
+
+void gw_neon_quantize_rest(const struct gw_quantizer *q, const struct gw_rest *rest,
+                           const gw_f32 *x, size_t count, uint8_t *out)
 {
     size_t at = 0;
-    for (; fits(q) && scales->offset % 16 == 0 && at + GW_GROUP <= count; at += GW_GROUP) {
+    for (; fits(q) && rest->scales.offset % 16 == 0 && at + GW_GROUP <= count; at += GW_GROUP) {
         uint8_t codes[GW_GROUP];
-        quantize_group(q, x, at, 1, codes);
+        put_input(rest, x, at);
+        quantize_group(q, rest->out, at, rest->shrink, codes);
         pack_group(codes, q->bits, out + at / 8 * q->bits);
-        put_group(codes, q->bits, scales, at, 1, -1.0f, x);
+        put_group(codes, q->bits, &rest->scales, at, 1, -1.0f, rest->out);
     }
-    struct gw_quantizer rest = gw_quantizer_from(*q, at);
-    struct gw_scales here = gw_scales_from(*scales, at);
-    gw_kernels_scalar.quantize_rest(&rest, &here, x + at, count - at, out + at / 8 * q->bits);
+    struct gw_quantizer later = gw_quantizer_from(*q, at);
+    struct gw_rest here = gw_rest_from(*rest, at);
+    gw_kernels_scalar.quantize_rest(&later, &here, x + at, count - at, out + at / 8 * q->bits);
 }

@@ -31,12 +31,13 @@ INLINE float32x4_t four_fp16(const uint8_t *in)
     return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(in)));
 }
 
-void gw_neon_fp16_decode(const uint8_t *in, size_t count, gw_f32 *out)
+void gw_neon_fp16_decode(const uint8_t *in, size_t count, gw_f32 *out, int stream)
 {
+    (void)stream;
     size_t at = 0;
     for (; at + 4 <= count; at += 4)
         store_floats(out + at, four_fp16(in + 2 * at));
-    gw_kernels_scalar.fp16_decode(in + 2 * at, count - at, out + at);
+    gw_kernels_scalar.fp16_decode(in + 2 * at, count - at, out + at, 0);
 }
 
 void gw_neon_fp16_decode_add(const uint8_t *in, size_t count, float weight, gw_f32 *sum)
@@ -73,12 +74,13 @@ INLINE float32x4_t four_bf16(const uint8_t *in)
     return vreinterpretq_f32_u32(vshll_n_u16(vreinterpret_u16_u8(vld1_u8(in)), 16));
 }
 
-void gw_neon_bf16_decode(const uint8_t *in, size_t count, gw_f32 *out)
+void gw_neon_bf16_decode(const uint8_t *in, size_t count, gw_f32 *out, int stream)
 {
+    (void)stream;
     size_t at = 0;
     for (; at + 4 <= count; at += 4)
         store_floats(out + at, four_bf16(in + 2 * at));
-    gw_kernels_scalar.bf16_decode(in + 2 * at, count - at, out + at);
+    gw_kernels_scalar.bf16_decode(in + 2 * at, count - at, out + at, 0);
 }
 
 void gw_neon_bf16_decode_add(const uint8_t *in, size_t count, float weight, gw_f32 *sum)
@@ -87,4 +89,16 @@ void gw_neon_bf16_decode_add(const uint8_t *in, size_t count, float weight, gw_f
     for (; at + 4 <= count; at += 4)
         add_weighted(sum + at, vdupq_n_f32(weight), four_bf16(in + 2 * at));
     gw_kernels_scalar.bf16_decode_add(in + 2 * at, count - at, weight, sum + at);
+}
+
+int gw_neon_has_exponent(const uint8_t *in, size_t count, uint16_t exponent)
+{
+    const uint16x8_t mask = vdupq_n_u16(exponent);
+    size_t at = 0;
+    for (; at + 8 <= count; at += 8) {
+        uint16x8_t e = vandq_u16(vreinterpretq_u16_u8(vld1q_u8(in + 2 * at)), mask);
+        if (vmaxvq_u16(vceqq_u16(e, mask)))
+            return 1;
+    }
+    return gw_kernels_scalar.has_exponent(in + 2 * at, count - at, exponent);
 }

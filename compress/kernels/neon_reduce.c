@@ -106,6 +106,18 @@ float gw_neon_add_max(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t coun
     return gw_bits_float(wide > rest ? wide : rest);
 }
 
+float gw_neon_sum_max(const gw_f32 *a, const gw_f32 *b, size_t count)
+{
+    uint32x4_t most = vdupq_n_u32(0);
+    size_t at = 0;
+    for (; at + 4 <= count; at += 4) {
+        float32x4_t sum = vaddq_f32(load_floats(a + at), load_floats(b + at));
+        most = vmaxq_u32(most, vreinterpretq_u32_f32(vabsq_f32(sum)));
+    }
+    return gw_larger(gw_bits_float(vmaxvq_u32(most)),
+                     gw_kernels_scalar.sum_max(a + at, b + at, count - at));
+}
+
 /* Most rows of 16 hold none. */
 size_t gw_neon_collect(const gw_f32 *x, size_t count, uint32_t least, uint32_t first,
                        uint32_t *positions, gw_f32 *values)

@@ -14,6 +14,7 @@ void gw_scalar_add(gw_f32 *sum, const gw_f32 *x, size_t count);
 void gw_scalar_add_scaled(gw_f32 *sum, const gw_f32 *x, float weight, size_t count);
 void gw_scalar_add_to(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t count);
 float gw_scalar_add_max(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t count);
+float gw_scalar_sum_max(const gw_f32 *a, const gw_f32 *b, size_t count);
 
 /* scalar_signs.c */
 double gw_scalar_sum_abs(const gw_f32 *x, size_t count);
@@ -40,19 +41,20 @@ void gw_scalar_majority(const struct gw_body *bodies, size_t n, size_t at, size_
 void gw_scalar_pack(const uint8_t *codes, size_t count, unsigned bits, uint8_t *out);
 void gw_scalar_unpack(const uint8_t *in, size_t count, unsigned bits, uint8_t *codes);
 void gw_scalar_quantize(const struct gw_quantizer *q, const gw_f32 *x, size_t count, uint8_t *out);
-void gw_scalar_quantize_rest(const struct gw_quantizer *q, const struct gw_scales *scales,
-                             gw_f32 *x, size_t count, uint8_t *out);
+void gw_scalar_quantize_rest(const struct gw_quantizer *q, const struct gw_rest *rest,
+                             const gw_f32 *x, size_t count, uint8_t *out);
 void gw_scalar_dequantize(const uint8_t *in, size_t count, unsigned bits,
-                          const struct gw_scales *scales, gw_f32 *out);
+                          const struct gw_scales *scales, gw_f32 *out, int stream);
 void gw_scalar_dequantize_add(const uint8_t *in, size_t count, unsigned bits,
                               const struct gw_scales *scales, float weight, gw_f32 *sum);
 
 /* scalar_half.c */
 float gw_scalar_fp16_encode(const gw_f32 *x, size_t count, uint8_t *out);
-void gw_scalar_fp16_decode(const uint8_t *in, size_t count, gw_f32 *out);
+void gw_scalar_fp16_decode(const uint8_t *in, size_t count, gw_f32 *out, int stream);
 void gw_scalar_fp16_decode_add(const uint8_t *in, size_t count, float weight, gw_f32 *sum);
+int gw_scalar_has_exponent(const uint8_t *in, size_t count, uint16_t exponent);
 float gw_scalar_bf16_encode(const gw_f32 *x, size_t count, uint8_t *out);
-void gw_scalar_bf16_decode(const uint8_t *in, size_t count, gw_f32 *out);
+void gw_scalar_bf16_decode(const uint8_t *in, size_t count, gw_f32 *out, int stream);
 void gw_scalar_bf16_decode_add(const uint8_t *in, size_t count, float weight, gw_f32 *sum);
 
 /* scalar_select.c */

@@ -114,8 +114,9 @@ static float code_value(uint8_t code, unsigned bits, float scale)
 }
 
 void gw_scalar_dequantize(const uint8_t *in, size_t count, unsigned bits,
-                          const struct gw_scales *scales, gw_f32 *out)
+                          const struct gw_scales *scales, gw_f32 *out, int stream)
 {
+    (void)stream;
     uint8_t codes[GW_GROUP];
     for (size_t at = 0; at < count; at += GW_GROUP, in += (size_t)GW_GROUP / 8 * bits) {
         size_t n = gw_min_size(GW_GROUP, count - at);
@@ -137,16 +138,19 @@ void gw_scalar_dequantize_add(const uint8_t *in, size_t count, unsigned bits,
     }
 }
 
-void gw_scalar_quantize_rest(const struct gw_quantizer *q, const struct gw_scales *scales,
-                             gw_f32 *x, size_t count, uint8_t *out)
+void gw_scalar_quantize_rest(const struct gw_quantizer *q, const struct gw_rest *rest,
+                             const gw_f32 *x, size_t count, uint8_t *out)
 {
     gw_f32 shrunk[GW_GROUP];
     for (size_t at = 0; at < count; at += GW_GROUP) {
         size_t n = gw_min_size(GW_GROUP, count - at);
         struct gw_quantizer here = gw_quantizer_from(*q, at);
-        for (size_t i = 0; i < n; i++)
-            shrunk[i] = x[at + i] * q->shrink;
+        for (size_t i = 0; i < n; i++) {
+            float sum = rest->state ? x[at + i] + rest->state[at + i] : x[at + i];
+            shrunk[i] = sum * rest->shrink;
+            rest->out[at + i] = sum;
+        }
         gw_scalar_quantize(&here, shrunk, n, out + at / 8 * q->bits);
     }
-    gw_scalar_dequantize_add(out, count, q->bits, scales, -1.0f, x);
+    gw_scalar_dequantize_add(out, count, q->bits, &rest->scales, -1.0f, rest->out);
 }

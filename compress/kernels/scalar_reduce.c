@@ -55,6 +55,16 @@ void gw_scalar_add_to(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t coun
         out[i] = a[i] + b[i];
 }
 
+float gw_scalar_sum_max(const gw_f32 *a, const gw_f32 *b, size_t count)
+{
+    uint32_t most = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t m = gw_float_bits(a[i] + b[i]) & 0x7fffffffu;
+        most = m > most ? m : most;
+    }
+    return gw_bits_float(most);
+}
+
 float gw_scalar_add_max(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t count)
 {
     gw_scalar_add_to(out, a, b, count);

@@ -51,7 +51,6 @@ struct gw_quantizer {
     int nearest;
     struct gw_random_key key;
     uint64_t element;
-    float shrink;           /* of quantize_rest: what x is multiplied by before it is quantized */
     const gw_f32 *ahead[2]; /* to prefetch ahead[0] + i and ahead[1] + i with element i, or NULL */
 };
 
@@ -69,6 +68,37 @@ static inline struct gw_quantizer gw_quantizer_from(struct gw_quantizer q, size_
     q.inverse = gw_scales_from(q.inverse, i);
     q.element += i;
     return q;
+}
+
+/* What quantize_rest does beside codes: its input is x, or x + state; this times `shrink` is
+ * quantized, and `out` gets the input less the value of its code at the scale. `out` may be x or
+ * state; `stream` if it is too large to be read soon. */
+struct gw_rest {
+    const gw_f32 *state; /* or NULL */
+    struct gw_scales scales;
+    float shrink;
+    gw_f32 *out;
+    int stream;
+};
+
+static inline struct gw_rest gw_rest_from(struct gw_rest rest, size_t i)
+{
+    rest.state = rest.state ? rest.state + i : NULL;
+    rest.scales = gw_scales_from(rest.scales, i);
+    rest.out += i;
+    return rest;
+}
+
+/* The larger of two magnitudes, as their bits order them. */
+static inline float gw_larger(float a, float b)
+{
+    return gw_float_bits(a) > gw_float_bits(b) ? a : b;
+}
+
+/* The line of x[i], which need not be there. */
+static inline void gw_prefetch(const gw_f32 *x, size_t i)
+{
+    __builtin_prefetch((const void *)((uintptr_t)x + i * sizeof(float)));
 }
 
 /* Two cache lines, 32 floats, from element i on. Any address will do: nothing is read. */
@@ -108,8 +138,9 @@ struct gw_kernels {
     void (*add_scaled)(gw_f32 *sum, const gw_f32 *x, float weight, size_t count);
     void (*add_to)(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t count);
 
-    /* add_to; returns max_abs of what it wrote. */
+    /* add_to; returns max_abs of what it wrote. sum_max only returns it. */
     float (*add_max)(gw_f32 *out, const gw_f32 *a, const gw_f32 *b, size_t count);
+    float (*sum_max)(const gw_f32 *a, const gw_f32 *b, size_t count);
 
     /* Codes of 1 to 8 bits, one per byte, higher bits ignored (pack) or 0 (unpack). */
     void (*pack)(const uint8_t *codes, size_t count, unsigned bits, uint8_t *out);
@@ -148,22 +179,25 @@ struct gw_kernels {
     /* Sign and magnitude codes, quantized and packed, and back: magnitude times scale. */
     void (*quantize)(const struct gw_quantizer *q, const gw_f32 *x, size_t count, uint8_t *out);
 
-    /* quantize x * shrink, and then x[i] -= value of its code: dequantize_add with weight -1. */
-    void (*quantize_rest)(const struct gw_quantizer *q, const struct gw_scales *scales, gw_f32 *x,
+    /* The codes, and what they do not say: struct gw_rest. */
+    void (*quantize_rest)(const struct gw_quantizer *q, const struct gw_rest *rest, const gw_f32 *x,
                           size_t count, uint8_t *out);
+
+    /* Where there is a `stream`, true if `out` is too large to be read soon. */
     void (*dequantize)(const uint8_t *in, size_t count, unsigned bits,
-                       const struct gw_scales *scales, gw_f32 *out);
+                       const struct gw_scales *scales, gw_f32 *out, int stream);
     void (*dequantize_add)(const uint8_t *in, size_t count, unsigned bits,
                            const struct gw_scales *scales, float weight, gw_f32 *sum);
 
     /* 16-bit floats, little-endian, to nearest even. What is too large for the format becomes its
      * largest number, not infinity; NaN stays NaN and infinity stays infinity. Encoding returns
-     * max_abs. */
+     * max_abs. has_exponent: true if all bits of `exponent` are set in one of the numbers. */
+    int (*has_exponent)(const uint8_t *in, size_t count, uint16_t exponent);
     float (*fp16_encode)(const gw_f32 *x, size_t count, uint8_t *out);
-    void (*fp16_decode)(const uint8_t *in, size_t count, gw_f32 *out);
+    void (*fp16_decode)(const uint8_t *in, size_t count, gw_f32 *out, int stream);
     void (*fp16_decode_add)(const uint8_t *in, size_t count, float weight, gw_f32 *sum);
     float (*bf16_encode)(const gw_f32 *x, size_t count, uint8_t *out);
-    void (*bf16_decode)(const uint8_t *in, size_t count, gw_f32 *out);
+    void (*bf16_decode)(const uint8_t *in, size_t count, gw_f32 *out, int stream);
     void (*bf16_decode_add)(const uint8_t *in, size_t count, float weight, gw_f32 *sum);
 
     /* The elements whose magnitude, as its bits order it, is `least` (>= 1) or more: positions,
@@ -175,6 +209,8 @@ struct gw_kernels {
 
 /* The rows, slowest first; ends with NULL. Row 0 is scalar. */
 extern const struct gw_kernels *const gw_kernel_rows[];
+
+enum put { PUT, PUT_ADD, PUT_STREAM }; /* what becomes of a value */
 
 extern const struct gw_kernels gw_kernels_scalar, gw_kernels_avx2, gw_kernels_avx512,
     gw_kernels_neon;
