@@ -160,6 +160,43 @@ START_TEST(failures_in_any_thread)
 }
 END_TEST
 
+/* ---- what is copied -------------------------------------------------------------------------- */
+
+/* Between encode and decode there is no place for a tensor to be copied to: workspace is the owned
+ * block at most, and no step moves elements as they are. */
+static void check_copies(gw_comm *comm, void *context)
+{
+    const struct job *job = context;
+    gw_plan *plan;
+    gw_options options = {
+        .codec = job->spec, .algorithm = job->algorithm, .gate = GW_GATE_OFF, .threads = 1
+    };
+    gw_status s = gw_plan_allreduce(&plan, comm, COUNT, GW_F32, GW_MEAN, &options);
+    if (s == GW_ENOTSUP)
+        return;
+    if (!expect(s == GW_OK, "%s by %s: %s", job->spec, job->algorithm, gw_comm_error(comm)))
+        return;
+    for (int i = 0; i < plan->list.count; i++) {
+        enum gw_step_kind kind = plan->list.steps[i].kind;
+        expect(kind != GW_STEP_COPY && kind != GW_STEP_LOAD && kind != GW_STEP_SHARE,
+               "%s by %s: step %d is a %s", job->spec, job->algorithm, i, gw_step_name(kind));
+    }
+    expect(plan->sum_count <= COUNT / RANKS + 4096, "%s by %s: a workspace of %zu elements",
+           job->spec, job->algorithm, plan->sum_count);
+    gw_plan_close(plan);
+}
+
+START_TEST(coded_runs_copy_nothing)
+{
+    static const char *const algorithms[] = { "direct", "linear" };
+    for (int a = 0; a < 2; a++) {
+        struct job job = { .spec = codec_cases[_i].spec, .algorithm = algorithms[a] };
+        run_ranks(RANKS, check_copies, &job);
+    }
+    ck_assert_int_eq(failures(), 0);
+}
+END_TEST
+
 /* ---- threads come and go ----------------------------------------------------------------------
  */
 
@@ -220,6 +257,7 @@ int main(void)
     tcase_set_timeout(matrix, 60);
     tcase_set_timeout(others, 60);
     tcase_add_loop_test(matrix, bits_do_not_depend_on_threads, 0, codec_cases_count);
+    tcase_add_loop_test(others, coded_runs_copy_nothing, 0, codec_cases_count);
     tcase_add_test(others, failures_in_any_thread);
     tcase_add_test(others, plans_share_threads);
     suite_add_tcase(suite, matrix);
