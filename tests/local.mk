@@ -283,6 +283,12 @@ tests_test_vote_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_test_vote_LDADD = $(units_LIBS)
 TESTS += tests/test_vote
 
+check_PROGRAMS += tests/test_one_pass
+tests_test_one_pass_SOURCES = tests/test_one_pass.c
+tests_test_one_pass_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_one_pass_LDADD = $(units_LIBS)
+TESTS += tests/test_one_pass
+
 check_PROGRAMS += tests/test_sparse
 tests_test_sparse_SOURCES = tests/test_sparse.c
 tests_test_sparse_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
