@@ -54,6 +54,8 @@ struct gw_plan {
     uint64_t seed;
     size_t piece_count;
     gw_nonfinite nonfinite;
+    bool unshared;  /* shared memory could not be had */
+    bool by_tensor; /* gw_request */
     bool one_sided_ef;
     int64_t timeout_ns;
     bool threaded;      /* the progress thread is the executor */
@@ -72,6 +74,7 @@ struct gw_plan {
     struct gw_codec **owners; /* by segment: stage 1, where some step re-encodes it; then, again by
                                * segment: stage 2, where one carries it from node to node */
     int owners_count;
+    int copies; /* in shared memory, of this rank's input */
     struct gw_step_list list;
     struct gw_graph graph;
     struct gw_plan_slot *slots;
@@ -80,11 +83,8 @@ struct gw_plan {
     size_t sum_first; /* element of the layout at sum[0] */
     size_t sum_count;
     struct gw_shared *shared; /* holds `sum` then, behind this rank's copies; NULL: none */
-    int copies;
     size_t copy_bytes;
-    int *members;  /* problem.members */
-    bool unshared; /* shared memory could not be had */
-    bool by_tensor;
+    int *members; /* problem.members */
     size_t side_floats;
     float *side;
     struct gw_pool *pool; /* NULL: there is too little to share */

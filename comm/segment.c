@@ -161,6 +161,8 @@ static gw_status meet(struct gw_shared *shared, gw_comm *comm, struct offer *min
         s = judge(comm, offers, error);
     if (s)
         return s;
+    if (!shared) /* said by this rank's offer already */
+        return gw_fail(error, GW_ENOMEM, "out of memory for what ranks share");
     mine->status = leads(comm) ? GW_OK : open_file(&file, leader_of(comm, offers));
     if (!mine->status)
         mine->status = map(shared, comm, file, offers);

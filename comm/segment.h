@@ -14,12 +14,12 @@
 
 #include "comm/comm.h"
 
-enum { GW_SHARED_WORDS = 768 }; /* bytes that a rank can say when it failed */
+enum { GW_SHARED_WORDS = 752 }; /* bytes that a rank can say when it failed */
 
-struct gw_shared_head { /* at the start of each part; of one line, which only its owner writes */
-    _Alignas(64) atomic_uint_fast64_t flag[2]; /* number of the meeting * 2 + (1: it failed) */
-    _Alignas(64) uint8_t words[2][GW_SHARED_WORDS];
+struct gw_shared_head { /* at the start of each part, written by its owner only */
+    _Alignas(64) atomic_uint_fast64_t flag[2]; /* meeting * 2 + (1: it failed) */
     uint64_t words_bytes[2];
+    uint8_t words[2][GW_SHARED_WORDS];
 };
 
 struct gw_shared_part {

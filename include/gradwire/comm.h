@@ -23,14 +23,15 @@ typedef struct gw_comm gw_comm;
  *   "self:"    a group of one
  *   "local:ranks=4,rank=2,name=job"
  *              ranks are threads of this process; those that give the same name meet. The call
- *              returns when all have come
+ *              returns when all have come. With nodes=K they act as if they were, in order, on
+ *              K nodes: what uses shared memory within a node only can so be tried on one machine
  *   "mpi:"     MPI_COMM_WORLD; MPI is initialized if the program has not done so, and finalized
  *              by the last gw_comm_close only then
  *   "env:"     mpi: when mpirun started this process, else self:
  *   "shaped:rate=1gbit,latency=50us/mpi:"
  *              any of the above behind a simulated link: each rank has one outgoing and one
  *              incoming lane of that rate, messages become visible when such a link would have
- *              delivered them
+ *              delivered them. Ranks behind it share no memory, unless nodes=K says who does
  *
  * NULL means GRADWIRE_COMM, else "env:". GRADWIRE_LINK=RATE,LATENCY shapes what is not shaped yet.
  * Errors: GW_ESPEC, GW_ENOMEM, GW_ETRANSPORT, GW_ETIMEOUT (some local: ranks did not come). The
