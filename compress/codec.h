@@ -16,6 +16,12 @@
  * State (a residual, a momentum) is double: `state` is what was committed, `next` is written by the
  * run, commit swaps them. So a run that fails changes nothing.
  *
+ * Threads: prepare, propose, adopt, commit and rollback are one thread's. Between prepare and
+ * commit any number of threads may encode disjoint ranges that start at multiples of the granule,
+ * and at any time check, decode, decode_add (to outputs of their own) and, once gw_codec_begin_run
+ * was called for the run, merge: these write to their outputs and to `next` of their range only,
+ * and a row keeps no scratch in `own`. The bytes do not depend on who encodes what.
+ *
  * Decoding needs no state and no run: gw_payload_check first, then decode cannot fail. */
 #ifndef GW_COMPRESS_CODEC_H
 #define GW_COMPRESS_CODEC_H

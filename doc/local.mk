@@ -4,4 +4,4 @@
 dist_doc_DATA = README.md NEWS
 EXTRA_DIST += doc/design.md doc/algorithms.md
 EXTRA_DIST += doc/training.md doc/loss-seconds.svg doc/loss-bytes.svg
-EXTRA_DIST += doc/codecs.md doc/wire-format.md
+EXTRA_DIST += doc/codecs.md doc/kernels.md doc/wire-format.md

@@ -62,7 +62,8 @@ GW_API GW_MUST_CHECK gw_status gw_encode(gw_codec *codec, const void *tensor, vo
  * gw_encode_end; gw_encode_range encodes elements [first, first + count), in any order, each
  * element once: the code of an element depends on seed, tensor, run, rank and element only.
  * gw_encode_end keeps the new state if `keep` is not 0, which needs that every element was
- * encoded, else forgets it as if the run had never begun. */
+ * encoded, else forgets it as if the run had never begun. Values that are refused make the begin
+ * fail or, with a codec that meets them only then, the range that holds them: GW_ENONFINITE. */
 GW_API GW_MUST_CHECK gw_status gw_encode_begin(gw_codec *codec, const void *tensor);
 GW_API GW_MUST_CHECK gw_status gw_encode_range(gw_codec *codec, size_t first, size_t count,
                                                void *payload, size_t capacity, size_t *written);
