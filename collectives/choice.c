@@ -169,8 +169,11 @@ gw_status gw_choose(struct gw_choice *out, const struct gw_problem *p, const str
         return s;
     int pieces = gw_pieces_of(best.row, p, terms->count, best.piece_count);
     if (*others)
-        snprintf(reason, capacity, "%s: cheapest of %s; %d pieces a block: %.4g ms",
-                 best.row->info.name, others, pieces, best.seconds * 1e3);
+        snprintf(reason, capacity, "%s: cheapest of %s; %d pieces a block: %.4g ms%s",
+                 best.row->info.name, others, pieces, best.seconds * 1e3,
+                 terms->assumed ? ", by assumed rates" : "");
+    else if (terms->assumed)
+        snprintf(reason, capacity, "%s: asked for; %d pieces a block", best.row->info.name, pieces);
     else
         snprintf(reason, capacity, "%s: asked for; %d pieces a block: %.4g ms predicted",
                  best.row->info.name, pieces, best.seconds * 1e3);

@@ -67,7 +67,7 @@ struct gw_plan {
     /* what was made of it */
     const struct gw_algorithm_row *algorithm;
     char reason[GW_ERROR_TEXT];
-    double predicted_s; /* of a run, by the cost model */
+    double predicted_s; /* of a run; by assumed rates where nothing was measured */
     size_t made_piece_count;
     struct gw_problem problem;
     struct gw_layout layout;

@@ -107,6 +107,7 @@ static struct gw_terms terms_of(const struct gw_plan *plan, const char *instead,
         double part = 1.0 / plan->tensors_count;
         double share = t.count ? (double)tensor->count / (double)t.count : part;
         add_rates(&t.rates, rates, share, part);
+        t.assumed |= rates == &gw_rates_assumed;
     }
     return t;
 }

@@ -24,6 +24,7 @@ struct gw_terms {
     int tensors;     /* a piece holds a payload for each tensor it touches */
     size_t side_floats;
     struct gw_rates rates; /* of an average element */
+    bool assumed;          /* nobody measured them: nothing depended on them */
     struct gw_memory_rates memory;
     struct gw_link near, far;
     const int *nodes; /* of each rank; NULL: all on one */
