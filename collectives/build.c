@@ -199,6 +199,7 @@ gw_status gw_plan_build(struct gw_plan *plan, const char *algorithm, struct gw_e
     plan->algorithm = choice.row;
     plan->predicted_s = choice.seconds;
     plan->made_piece_count = choice.piece_count;
+    plan->tuned = choice.tuned;
     s = cut(plan, choice.piece_count);
     if (!s) {
         plan->algorithm->write(&plan->list, &plan->problem);

@@ -3,6 +3,7 @@
 /* The choice: every row that applies is priced with pieces of the usual size, then the cheapest
  * one with others. */
 #include "collectives/choice.h"
+#include "collectives/tuning.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -104,13 +105,14 @@ static gw_status cheapest_row(struct gw_choice *best, const struct gw_problem *p
         double seconds;
         if (!gw_algorithm_applies(row, p))
             continue;
-        if (gw_price_row(&seconds, row, p, terms, usual(wish)))
+        bool tuned = gw_tuning_find(&seconds, &terms->tuned, row);
+        if (!tuned && gw_price_row(&seconds, row, p, terms, usual(wish)))
             return gw_fail(error, GW_ENOMEM, "not enough memory to price '%s'", row->info.name);
         size_t used = strlen(others);
-        snprintf(others + used, capacity - used, "%s%s %.4g ms", used ? ", " : "", row->info.name,
-                 seconds * 1e3);
+        snprintf(others + used, capacity - used, "%s%s %.4g ms%s", used ? ", " : "", row->info.name,
+                 seconds * 1e3, tuned ? " as tuned" : "");
         if (!best->row || seconds < best->seconds)
-            *best = (struct gw_choice){ row, usual(wish), seconds };
+            *best = (struct gw_choice){ row, usual(wish), seconds, tuned };
     }
     return best->row ? GW_OK : refuse(NULL, error);
 }
@@ -119,6 +121,9 @@ static gw_status cheapest_piece(struct gw_choice *best, const struct gw_problem 
                                 const struct gw_terms *terms, struct gw_error *error)
 {
     size_t elements = terms->count;
+    const double told = best->seconds;
+    if (best->tuned && gw_price_row(&best->seconds, best->row, p, terms, best->piece_count))
+        return gw_fail(error, GW_ENOMEM, "not enough memory to price '%s'", best->row->info.name);
     double limit = best->seconds * WORTH_A_CHANGE;
     int tried = gw_pieces_of(best->row, p, elements, best->piece_count);
     for (size_t piece = PIECE_LEAST; piece <= PIECE_MOST; piece *= 2) {
@@ -132,9 +137,11 @@ static gw_status cheapest_piece(struct gw_choice *best, const struct gw_problem 
                            best->row->info.name);
         if (seconds >= limit)
             continue;
-        *best = (struct gw_choice){ best->row, piece, seconds };
+        *best = (struct gw_choice){ best->row, piece, seconds, best->tuned };
         limit = seconds;
     }
+    if (best->tuned) /* which knows no pieces: the model's, as when it was measured */
+        best->seconds = told;
     return GW_OK;
 }
 
@@ -151,7 +158,8 @@ static gw_status choose(struct gw_choice *best, const struct gw_problem *p,
         return GW_ESPEC;
     if (!gw_algorithm_applies(best->row, p))
         return refuse(best->row, error);
-    if (gw_price_row(&best->seconds, best->row, p, terms, best->piece_count))
+    best->tuned = gw_tuning_find(&best->seconds, &terms->tuned, best->row);
+    if (!best->tuned && gw_price_row(&best->seconds, best->row, p, terms, best->piece_count))
         return gw_fail(error, GW_ENOMEM, "not enough memory to price '%s'", best->row->info.name);
     return GW_OK;
 }

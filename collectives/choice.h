@@ -10,6 +10,7 @@ struct gw_choice {
     const struct gw_algorithm_row *row;
     size_t piece_count; /* elements */
     double seconds;     /* predicted */
+    bool tuned;         /* not by the model, but by a tuning file */
 };
 
 /* What the caller fixed. */

@@ -109,8 +109,9 @@ static void insert(struct decision *d, struct gw_contender c)
 /* The codec, and the ways to send raw. */
 static gw_status line_up(const struct gw_plan *plan, struct decision *d, struct gw_error *error)
 {
-    d->contenders[0] =
-        (struct gw_contender){ .algorithm = plan->algorithm, .seconds = plan->predicted_s };
+    d->contenders[0] = (struct gw_contender){ .algorithm = plan->algorithm,
+                                              .seconds = plan->predicted_s,
+                                              .tuned = plan->tuned };
     d->contenders_count = 1;
     for (int i = 0; gw_algorithm_rows[i]; i++) {
         const struct gw_algorithm_row *row = gw_algorithm_rows[i];
@@ -119,8 +120,10 @@ static gw_status line_up(const struct gw_plan *plan, struct decision *d, struct 
         if (s && s != GW_ENOTSUP)
             return s;
         if (!s)
-            insert(d, (struct gw_contender){
-                          .algorithm = row, .raw = true, .seconds = choice.seconds });
+            insert(d, (struct gw_contender){ .algorithm = row,
+                                             .raw = true,
+                                             .seconds = choice.seconds,
+                                             .tuned = choice.tuned });
     }
     return GW_OK;
 }
@@ -131,10 +134,11 @@ static gw_status predict(const struct gw_plan *plan, struct decision *d, struct 
     if (s)
         return s;
     double codec = d->contenders[0].seconds, raw = d->contenders[1].seconds;
-    if (plan->problem.size == 1 || raw * SURE <= codec)
+    bool tuned = d->contenders[0].tuned && d->contenders[1].tuned; /* measured, if not now */
+    if (plan->problem.size == 1 || raw * SURE <= codec || (tuned && raw <= codec * GAIN))
         d->way = SENDS_RAW;
     else
-        d->way = codec * SURE <= raw ? SENDS_CODES : UNSURE;
+        d->way = tuned || codec * SURE <= raw ? SENDS_CODES : UNSURE;
     while (d->contenders_count > 2 && d->contenders[d->contenders_count - 1].seconds > SURE * raw)
         d->contenders_count--;
     d->elements = gw_trial_elements(plan, d->contenders, d->contenders_count);

@@ -50,4 +50,5 @@ libcollectives_la_SOURCES = \
 	collectives/trace_file.c collectives/trace_file.h \
 	collectives/tree.c \
 	collectives/trial.c collectives/trial.h \
+	collectives/tuning.c collectives/tuning.h \
 	collectives/work.c

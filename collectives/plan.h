@@ -69,6 +69,7 @@ struct gw_plan {
     char reason[GW_ERROR_TEXT];
     double predicted_s; /* of a run; by assumed rates where nothing was measured */
     size_t made_piece_count;
+    bool tuned; /* not by the model, but by a tuning file */
     struct gw_problem problem;
     struct gw_layout layout;
     struct gw_codec **owners; /* by segment: stage 1, where some step re-encodes it; then, again by

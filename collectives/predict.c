@@ -6,6 +6,7 @@
 #include "collectives/cache.h"
 #include "collectives/costs.h"
 #include "collectives/plan.h"
+#include "collectives/tuning.h"
 
 /* ---- the problem -------------------------------------------------------------------------------
  */
@@ -83,6 +84,22 @@ static void add_rates(struct gw_rates *sum, const struct gw_rates *rates, double
     sum->state_floats += share * rates->state_floats;
 }
 
+/* Plans whose tensors go by several codecs are not in such files. */
+static struct gw_tuned tuned_of(const struct gw_plan *plan, const char *instead)
+{
+    struct gw_tuned t = { .tuning = plan->comm->tuning,
+                          .collective = plan->collective,
+                          .bytes = (double)elements_of(plan) * sizeof(float) };
+    const char *spec = instead ? instead : plan->tensors_count ? plan->tensors[0].spec : "";
+    for (int i = 1; i < plan->tensors_count && !instead; i++)
+        if (strcmp(plan->tensors[i].spec, spec) != 0)
+            t.tuning = NULL;
+    if (plan->type != GW_F32)
+        t.tuning = NULL;
+    t.codec = gw_hash_text(spec);
+    return t;
+}
+
 static struct gw_terms terms_of(const struct gw_plan *plan, const char *instead, size_t side_floats)
 {
     const gw_comm *comm = plan->comm;
@@ -109,6 +126,7 @@ static struct gw_terms terms_of(const struct gw_plan *plan, const char *instead,
         add_rates(&t.rates, rates, share, part);
         t.assumed |= rates == &gw_rates_assumed;
     }
+    t.tuned = tuned_of(plan, instead);
     return t;
 }
 
@@ -144,6 +162,7 @@ gw_status gw_plan_measure(struct gw_plan *plan, const char *algorithm, const cha
                           gw_status local, struct gw_error *error)
 {
     const struct gw_wish wish = { algorithm, plan->piece_count };
+    local = gw_tuning_read(plan->comm, local, error);
     struct gw_want want = { .threads = plan->threads };
     bool open = !local && plan->comm->size > 1 &&
                 (compare || gw_choice_is_open(&plan->problem, elements_of(plan), &wish));

@@ -17,6 +17,16 @@ struct gw_native_times {
     double bytes[GW_NATIVE_POINTS], seconds[GW_NATIVE_POINTS];
 };
 
+struct gw_tuning;
+
+/* Which lines of a tuning file are about this problem (tuning.h). */
+struct gw_tuned {
+    const struct gw_tuning *tuning; /* NULL: none */
+    uint64_t codec;                 /* gw_hash_text of the spec of all tensors */
+    enum gw_collective collective;
+    double bytes; /* of float input */
+};
+
 /* All that a price depends on besides the problem. */
 struct gw_terms {
     size_t count;    /* elements of the whole layout */
@@ -31,6 +41,7 @@ struct gw_terms {
     double crowding;  /* ranks per core, at least 1 */
     int threads;      /* of a rank that compute */
     struct gw_native_times native;
+    struct gw_tuned tuned; /* what a tuning file says */
 };
 
 /* Seconds of one run of rank 0's list for a layout of `pieces` pieces of equal size, every peer

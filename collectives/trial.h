@@ -12,6 +12,7 @@ struct gw_contender {
     const struct gw_algorithm_row *algorithm;
     bool raw;
     double seconds; /* predicted; then measured */
+    bool tuned;     /* a tuning file's prediction */
     gw_plan *plan;  /* during the trial */
 };
 

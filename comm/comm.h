@@ -102,10 +102,12 @@ struct gw_comm {
     struct gw_link link;      /* the slowest: given (shaped), assumed or probed */
     struct gw_link near, far; /* between ranks of one node, of different nodes */
     bool shaped, probed;
-    double crowding; /* ranks per core that they share, at least 1 */
-    void *costs;     /* one block of what the room above measured once (collectives/costs.h) */
-    void *pins;      /* one block of the decisions that went to a file (collectives/pins.c) */
-    int *nodes;      /* node of each rank */
+    double crowding;  /* ranks per core that they share, at least 1 */
+    void *costs;      /* one block of what the room above measured once (collectives/costs.h) */
+    void *tuning;     /* one block of what a tuning file says (collectives/tuning.h) */
+    bool tuning_read; /* or looked for */
+    void *pins;       /* one block of the decisions that went to a file (collectives/pins.c) */
+    int *nodes;       /* node of each rank */
     int node_rank, node_ranks, node_cores, numa_nodes;
     int core_ranks; /* ranks that share this one's cores, itself included; on other nodes too
                      * where nodes are containers of one machine */

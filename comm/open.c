@@ -41,6 +41,7 @@ static void release(gw_comm *comm)
     free(comm->nodes);
     free(comm->costs);
     free(comm->pins);
+    free(comm->tuning);
     free(comm->spec);
     free(comm);
 }

@@ -240,6 +240,26 @@ quick="-b 4K -e 64K -f 16 -n 3 -w 1"
         grep -q '"time_us_p50"' "$rows" && wrong "--overlap gives times that it did not measure"
         grep -q 'pure_us  compute_us  overall_us' "$scratch/out" || wrong "--overlap has no title"
     done
+    tune="-b 4K -e 256K -f 8 -n 2 -w 1 --ranks 2"
+    expect 0 bench $tune --codec qsgd:bits=4 --tune "$scratch/tuning"
+    [ -s "$scratch/tuning" ] || wrong "no tuning file"
+    [ "$(grep -c '^time local:2:1:[0-9a-f]* allreduce raw ring' "$scratch/tuning")" -eq 3 ] ||
+        wrong "tuning: $(cat "$scratch/tuning")"
+    # As fast as nothing is: direct is taken, whatever the model says.
+    sed 's/\(direct [0-9]*\) .*/\1 1e-9/' "$scratch/tuning" >"$scratch/direct"
+    for size in 4K 16K; do
+        GRADWIRE_TUNING=$scratch/direct expect 0 bench -b $size -e $size -n 2 --ranks 2 \
+            --codec qsgd:bits=4 --gate off --json "$rows"
+        grep -q '"algorithm":"direct".*as tuned' "$rows" || wrong "tuned: $(cat "$rows")"
+    done
+    GRADWIRE_TUNING=$scratch/direct expect 0 bench -b 16M -e 16M -n 2 --ranks 2 \
+        --codec qsgd:bits=4 --gate off --json "$rows"
+    grep -q 'as tuned' "$rows" && wrong "a size that is far away is tuned: $(cat "$rows")"
+    echo 'time local:2 allreduce raw ring 4096' >>"$scratch/tuning"
+    GRADWIRE_TUNING=$scratch/tuning expect 1 bench $quick --ranks 2
+    grep -q "tuning:[0-9]*: expected" "$scratch/err" || wrong "a damaged file: $(cat "$scratch/err")"
+    GRADWIRE_TUNING=/nowhere/x expect 1 bench $quick --ranks 2
+    expect 1 bench $tune --tune /nowhere/x
     expect 4 bench $quick --ranks 2 --codec raw --min-busbw 1000000
     expect 3 bench -b 1M -n 1 --ranks 2 --codec raw --link 1mbit,1ms --timeout 0.1
 }

@@ -128,7 +128,7 @@ int bench_run(const struct bench_options *options, const struct bench_input *inp
     if (!status)
         status = prepare(&bench);
     if (!status)
-        status = run_sizes(&bench);
+        status = options->tune ? bench_tune(&bench) : run_sizes(&bench);
     int written = bench_report_close(&bench);
     gw_comm_close(bench.comm);
     free(bench.in);

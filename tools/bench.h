@@ -8,6 +8,7 @@
  *     bench.c          one rank: all sizes
  *     bench_size.c     one size: plans, runs interleaved, one row per codec
  *     bench_overlap.c  one size with --overlap: what hides behind computing
+ *     bench_tune.c     all algorithms at all sizes, to a tuning file
  *     bench_mpi.c      the baseline: MPI_Allreduce
  *     bench_check.c    results against a double sum and against other ranks
  *     bench_report.c   rows to text and JSON
@@ -35,6 +36,7 @@ struct bench_options {
     enum bench_op op;
     const char *dist;
     const char *json; /* NULL: no file */
+    const char *tune; /* write this tuning file, instead of rows; NULL: no */
     double min_busbw; /* 0: no floor */
     double timeout;   /* 0: the comm's own */
     int ranks;        /* threads of this process; 0: one rank per process */
@@ -114,6 +116,10 @@ int bench_size(struct bench *bench, size_t count);
 
 /* ---- bench_overlap.c: an exit status */
 int bench_overlap(struct bench *bench, size_t count);
+
+/* ---- bench_tune.c: measure every algorithm and codec at every size, and write the tuning file; an
+ * exit status */
+int bench_tune(struct bench *bench);
 
 /* ---- bench_check.c */
 

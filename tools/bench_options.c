@@ -17,6 +17,7 @@ enum key {
     KEY_JSON,
     KEY_MIN_BUSBW,
     KEY_TIMEOUT,
+    KEY_TUNE,
     KEY_RANKS,
     KEY_OVERLAP,
     KEY_TESTS,
@@ -60,6 +61,8 @@ static const struct argp_option flags[] = {
     { "piece", KEY_PIECE, "N", 0, "elements per piece of a block (default GRADWIRE_PIECE)", 1 },
     { "json", KEY_JSON, "FILE", 0,
       "write one JSON object per line; - is standard output, in place of the table", 2 },
+    { "tune", KEY_TUNE, "FILE", 0,
+      "measure all algorithms with each codec and write a tuning file, for GRADWIRE_TUNING", 2 },
     { "min-busbw", KEY_MIN_BUSBW, "X", 0, "exit with 4 if a row's busbw is below X GB/s", 2 },
     { "timeout", KEY_TIMEOUT, "SECONDS", 0,
       "limit of every wait (default GRADWIRE_TIMEOUT); exit with 3 behind it", 2 },
@@ -189,6 +192,9 @@ static int parse_word(int key, const char *arg, struct bench_options *options)
     case KEY_JSON:
         options->json = arg;
         return 0;
+    case KEY_TUNE:
+        options->tune = arg;
+        return 0;
     case KEY_MIN_BUSBW:
         return bench_parse_number(&options->min_busbw, arg, 0);
     case KEY_TIMEOUT:
@@ -236,6 +242,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     return result;
 }
 
+/* With --tune. */
+static const char tuned_codecs[] =
+    "raw fp16 qsgd:bits=8 qsgd:bits=4 ef+qsgd:bits=4 ef+sign ef+topk";
+
 /* A setting of the environment, which gives defaults; NULL where there is none. */
 static const char *environment(const char *variable)
 {
@@ -258,7 +268,9 @@ int bench_options_parse(struct bench_options *options, int argc, char **argv)
     if (argp_parse(&argp, argc, argv, 0, NULL, options) != 0)
         return -1;
     const char *codec = environment("GRADWIRE_CODEC");
-    int failed = !options->specs && add_codecs(options, codec ? codec : "qsgd:bits=4");
+    if (!codec)
+        codec = options->tune ? tuned_codecs : "qsgd:bits=4";
+    int failed = !options->specs && add_codecs(options, codec);
     if (failed || split_codecs(options)) {
         tool_complain("bench", "out of memory");
         return -1;

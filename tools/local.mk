@@ -15,6 +15,7 @@ gradwire_SOURCES = \
 	tools/bench_ranks.c \
 	tools/bench_report.c \
 	tools/bench_size.c \
+	tools/bench_tune.c \
 	tools/bench_units.c tools/bench_units.h
 gradwire_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(MPI_CFLAGS)
 gradwire_LDADD = libgradwire.la $(JANSSON_LIBS) $(MPI_LIBS)

@@ -63,6 +63,11 @@ GW_API int gw_comm_node(const gw_comm *comm, int rank);
 /* The spec in force, "shaped:rate=1gbit,latency=50us/mpi:"; lives as long as the comm. */
 GW_API const char *gw_comm_spec(const gw_comm *comm);
 
+/* A word for the group, for files of what was measured on it: transport and simulated link, ranks,
+ * nodes, and a digest of the hosts' names. Collective; the same on all ranks. Errors: GW_ECAPACITY,
+ * GW_ENOMEM, GW_ETIMEOUT. */
+GW_API GW_MUST_CHECK gw_status gw_comm_group(gw_comm *comm, char *out, size_t capacity);
+
 /* The limit, in seconds, of every wait on this comm and on plans made later without a limit of
  * their own. Default: GRADWIRE_TIMEOUT, else 60. Errors: GW_EINVAL (not above 0). */
 GW_API GW_MUST_CHECK gw_status gw_comm_set_timeout(gw_comm *comm, double seconds);
