@@ -27,11 +27,6 @@ struct gw_bucket_set {
     size_t *of; /* by tensor: its bucket */
 };
 
-struct gw_kept { /* records of state that the present buckets have no place for, as bytes */
-    uint8_t *bytes;
-    size_t length;
-};
-
 struct gw_reducer {
     gw_comm *comm;
 
@@ -46,7 +41,6 @@ struct gw_reducer {
     /* by tensor */
     uint64_t *keys, *specs, *owner_specs; /* hashes: of names, of specs as asked */
     int *kinds;                           /* tensors of one kind may share a bucket */
-    struct gw_kept *kept;
     const void **in;
     void **out;
     bool *marked;
@@ -86,5 +80,8 @@ void gw_bucket_set_close(struct gw_bucket_set *set);
  * 0), NULL when there is none. */
 struct gw_codec *gw_reducer_codec(const struct gw_reducer *r, size_t t);
 struct gw_codec *gw_reducer_owner(const struct gw_reducer *r, size_t t, int *at);
+
+/* The run counter of all codecs of tensor t: they count the same runs. */
+void gw_reducer_set_run(const struct gw_reducer *r, size_t t, uint64_t run);
 
 #endif

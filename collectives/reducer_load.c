@@ -24,9 +24,8 @@ struct loading {
     const size_t *bytes;
     int old_ranks;
     bool drop;
-    uint8_t *notes;       /* by tensor, of all ranks together */
-    struct gw_kept *kept; /* by tensor: the next ones */
-    size_t *owned_at;     /* by tensor: what its owners here get, in `owned` */
+    uint8_t *notes;   /* by tensor, of all ranks together */
+    size_t *owned_at; /* by tensor: what its owners here get, in `owned` */
     float *owned, *scratch;
 };
 
@@ -51,7 +50,7 @@ static gw_status check_own(const struct gw_reducer *r, size_t t, const struct gw
                        (unsigned long long)(record->first + record->count), r->tensors[t].name,
                        r->tensors[t].count);
     size_t floats = gw_codec_state_count(c);
-    if (record->spec != r->specs[t] || (record->floats && floats && record->floats != floats))
+    if (record->spec != r->specs[t] || record->floats != floats)
         return gw_fail(error, GW_EMISMATCH,
                        "the saved state of tensor '%s' is of another codec than '%s'",
                        r->tensors[t].name, c->spec);
@@ -201,7 +200,6 @@ static gw_status allocate(struct loading *l)
     struct gw_reducer *r = l->r;
     size_t owned = 0, most = 0;
     l->notes = calloc(r->count + 1, 1);
-    l->kept = calloc(r->count + 1, sizeof *l->kept);
     l->owned_at = calloc(r->count + 1, sizeof *l->owned_at);
     for (size_t t = 0; t < r->count; t++) {
         if (l->owned_at)
@@ -212,49 +210,17 @@ static gw_status allocate(struct loading *l)
     }
     l->owned = calloc(owned + 1, sizeof *l->owned);
     l->scratch = calloc(most + 1, sizeof *l->scratch);
-    if (l->notes && l->kept && l->owned_at && l->owned && l->scratch)
+    if (l->notes && l->owned_at && l->owned && l->scratch)
         return GW_OK;
     return gw_fail(&r->error, GW_ENOMEM, "not enough memory to load a state");
 }
 
 static void release(struct loading *l)
 {
-    for (size_t t = 0; l->kept && t < l->r->count; t++)
-        free(l->kept[t].bytes);
     free(l->notes);
-    free(l->kept);
     free(l->owned_at);
     free(l->owned);
     free(l->scratch);
-}
-
-static gw_status keep(struct loading *l, size_t t, const struct gw_record *record)
-{
-    struct gw_kept *kept = &l->kept[t];
-    size_t more = GW_RECORD_HEADER + 4 * (size_t)record->floats;
-    uint8_t *bytes = realloc(kept->bytes, kept->length + more);
-    if (!bytes)
-        return gw_fail(&l->r->error, GW_ENOMEM, "not enough memory to keep a state");
-    memcpy(bytes + kept->length, record->values - GW_RECORD_HEADER, more);
-    kept->bytes = bytes;
-    kept->length += more;
-    return GW_OK;
-}
-
-/* Set aside what has no place in the present bucket: `owns` tells whether any rank owns parts. */
-static gw_status keep_homeless(struct loading *l, size_t t, bool owns)
-{
-    const struct gw_codec *c = gw_reducer_codec(l->r, t);
-    struct gw_record record;
-    struct cursor own = { 0 }, owned = { 0 };
-    size_t ignored;
-    gw_status s = GW_OK;
-    while (!s && gw_codec_state_count(c) == 0 && next_record(l, &own, t, 0, &record))
-        if (is_mine(l, own.old) && record.floats > 0)
-            s = keep(l, t, &record);
-    while (!s && !owns && !gw_record_residual(c, &ignored) && next_owned(l, &owned, t, &record))
-        s = keep(l, t, &record);
-    return s;
 }
 
 /* All owners' residuals of tensor t to those who own its elements now. Collective. */
@@ -336,14 +302,9 @@ static gw_status gather(struct loading *l, gw_status local)
     gw_status s = share_notes(l, local);
     if (s || l->drop)
         return s;
-    for (size_t t = 0; !s && t < r->count; t++) {
-        bool owns = (l->notes[t] & OWNS) != 0;
-        s = keep_homeless(l, t, owns);
-        if (!s && owns && !(l->notes[t] & MOVES))
+    for (size_t t = 0; t < r->count; t++)
+        if (l->notes[t] == OWNS)
             take_local(l, t);
-    }
-    /* Only now do ranks need each other again; a lack of memory is everyone's. */
-    s = gw_reducer_agree(r, s, 0, "", &r->error);
     for (size_t t = 0; !s && t < r->count; t++)
         if ((l->notes[t] & OWNS) && (l->notes[t] & MOVES))
             s = exchange(l, t);
@@ -378,8 +339,6 @@ static void load_tensor(struct loading *l, size_t t)
     memset(l->scratch, 0, floats * sizeof *l->scratch);
     while (!l->drop && next_record(l, &cursor, t, 0, &record)) {
         run = record.run > run ? record.run : run;
-        if (record.floats != floats)
-            continue;
         if (l->old_ranks != l->r->comm->size)
             gw_record_fold(c, &record, cursor.old, l->old_ranks, l->scratch);
         else
@@ -389,15 +348,11 @@ static void load_tensor(struct loading *l, size_t t)
     if (!l->drop)
         fold_owned(l, t, c);
     gw_codec_state_load(c, l->scratch);
-    gw_record_set_run(c, run);
     while ((owner = gw_reducer_owner(l->r, t, &at))) {
         gw_codec_state_load(owner, from);
-        gw_record_set_run(owner, run);
         from += gw_codec_state_count(owner);
     }
-    struct gw_kept before = l->r->kept[t];
-    l->r->kept[t] = l->kept[t];
-    l->kept[t] = before; /* freed with the rest */
+    gw_reducer_set_run(l->r, t, run);
 }
 
 static gw_status load(struct loading *l, gw_status local)

@@ -163,14 +163,13 @@ static gw_status open_arrays(struct gw_reducer *r, size_t count)
     r->specs = calloc(n, sizeof *r->specs);
     r->owner_specs = calloc(n, sizeof *r->owner_specs);
     r->kinds = calloc(n, sizeof *r->kinds);
-    r->kept = calloc(n, sizeof *r->kept);
     r->in = calloc(n, sizeof *r->in);
     r->out = calloc(n, sizeof *r->out);
     r->marked = calloc(n, sizeof *r->marked);
     r->results = calloc(n, sizeof *r->results);
     r->notes = calloc(n, 1 + (size_t)r->comm->size);
-    bool good = r->tensors && r->keys && r->specs && r->owner_specs && r->kinds && r->kept &&
-                r->in && r->out && r->marked && r->results && r->notes;
+    bool good = r->tensors && r->keys && r->specs && r->owner_specs && r->kinds && r->in &&
+                r->out && r->marked && r->results && r->notes;
     return good ? GW_OK : GW_ENOMEM;
 }
 
@@ -240,7 +239,9 @@ gw_status gw_reducer_open(gw_reducer **out, gw_comm *comm, const gw_tensor *tens
     if (!out)
         return gw_fail(&comm->error, GW_EINVAL, "gw_reducer_open: out is NULL");
     gw_error_clear(&comm->error);
+    gw_comm_enter(comm);
     gw_status s = gw_comm_check(comm, &comm->error);
+    gw_comm_leave(comm);
     if (s)
         return s;
     struct gw_reducer nothing = { .comm = comm, .type = type, .operation = operation };
@@ -269,10 +270,8 @@ void gw_reducer_close(gw_reducer *r)
     if (!r)
         return;
     gw_bucket_set_close(&r->set);
-    for (size_t t = 0; t < r->count; t++) {
+    for (size_t t = 0; t < r->count; t++)
         free((char *)r->tensors[t].name);
-        free(r->kept[t].bytes);
-    }
     for (size_t i = 0; i < r->options.rules_count; i++) {
         free((char *)r->rules[i].glob);
         free((char *)r->rules[i].codec);
@@ -286,7 +285,6 @@ void gw_reducer_close(gw_reducer *r)
     free(r->specs);
     free(r->owner_specs);
     free(r->kinds);
-    free(r->kept);
     free(r->in);
     free(r->out);
     free(r->marked);

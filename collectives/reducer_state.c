@@ -32,6 +32,16 @@ struct gw_codec *gw_reducer_owner(const struct gw_reducer *r, size_t t, int *at)
     return NULL;
 }
 
+void gw_reducer_set_run(const struct gw_reducer *r, size_t t, uint64_t run)
+{
+    const gw_plan *plan = plan_of(r, t);
+    int place = (int)(t - r->set.buckets[r->set.of[t]].range.first);
+    gw_record_set_run(plan->tensors[place].codec, run);
+    for (int i = 0; i < plan->owners_count; i++)
+        if (plan->layout.segments[i % plan->layout.segments_count].tensor == place)
+            gw_record_set_run(plan->owners[i], run);
+}
+
 /* ---- saving -----------------------------------------------------------------------------------*/
 
 size_t gw_reducer_state_bytes(const gw_reducer *r)
@@ -40,21 +50,11 @@ size_t gw_reducer_state_bytes(const gw_reducer *r)
     for (size_t t = 0; r && t < r->count; t++) {
         struct gw_codec *owner;
         int at = 0;
-        bytes += gw_record_bytes(gw_reducer_codec(r, t)) + r->kept[t].length;
+        bytes += gw_record_bytes(gw_reducer_codec(r, t));
         while ((owner = gw_reducer_owner(r, t, &at)))
             bytes += gw_record_bytes(owner);
     }
     return bytes;
-}
-
-static uint64_t count_records(const uint8_t *in, size_t bytes)
-{
-    struct gw_record record;
-    uint64_t records = 0;
-    for (size_t at = GW_STATE_HEADER; at < bytes; records++)
-        if (gw_record_read(&record, in, bytes, &at, NULL))
-            break;
-    return records;
 }
 
 gw_status gw_reducer_save(const gw_reducer *r, void *buffer, size_t capacity, size_t *written)
@@ -67,17 +67,15 @@ gw_status gw_reducer_save(const gw_reducer *r, void *buffer, size_t capacity, si
         return GW_ECAPACITY;
     uint8_t *out = buffer;
     size_t at = GW_STATE_HEADER;
+    uint64_t records = r->count;
     for (size_t t = 0; t < r->count; t++) {
         struct gw_codec *owner;
         int segment = 0;
         at += gw_record_put(out + at, gw_reducer_codec(r, t), r->specs[t]);
-        while ((owner = gw_reducer_owner(r, t, &segment)))
+        for (; (owner = gw_reducer_owner(r, t, &segment)); records++)
             at += gw_record_put(out + at, owner, r->owner_specs[t]);
-        if (r->kept[t].length > 0)
-            memcpy(out + at, r->kept[t].bytes, r->kept[t].length);
-        at += r->kept[t].length;
     }
-    gw_state_seal(out, at, r->comm->size, r->comm->rank, count_records(out, at));
+    gw_state_seal(out, at, r->comm->size, r->comm->rank, records);
     *written = at;
     return GW_OK;
 }

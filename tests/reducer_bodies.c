@@ -87,9 +87,13 @@ static void expect_equal(gw_comm *comm, unsigned long long mine, const char *wha
     free(all);
 }
 
-static const char *const specs[] = {
-    "raw", "ef+qsgd:bits=4", "ef+sign", "momentum:beta=0.5+vote", "ef+topk:ratio=0.1", "ef+terngrad"
-};
+static const char *const specs[] = { "raw",
+                                     "qsgd:bits=4",
+                                     "ef+qsgd:bits=4",
+                                     "ef+sign",
+                                     "momentum:beta=0.5+vote",
+                                     "ef+topk:ratio=0.1",
+                                     "ef+terngrad" };
 enum { SPECS = sizeof specs / sizeof *specs };
 
 void body_orders(gw_comm *comm, unsigned long long *digests)
@@ -128,7 +132,6 @@ static void collect(gw_reducer *r, gw_comm *comm, double *kept)
         while ((owner = gw_reducer_owner(r, t, &segment)))
             for (size_t i = 0; owner->state && i < owner->site.count; i++)
                 at[owner->site.first + i] += owned * (double)owner->state[i];
-        expect(r->kept[t].length == 0, "state of tensor %zu was set aside", t);
     }
     gw_options exact = { .codec = "raw", .algorithm = "direct" };
     expect(gw_allreduce(comm, kept, kept, REDUCER_ELEMENTS, GW_F64, GW_SUM, &exact) == GW_OK,

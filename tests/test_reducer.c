@@ -85,6 +85,29 @@ START_TEST(bodies_on_threads)
 }
 END_TEST
 
+/* Who moves the bytes, and how many threads compute, changes no bit. */
+START_TEST(bodies_with_a_progress_thread)
+{
+    unsigned long long by_caller = run_body(_i, 3);
+    setenv("GRADWIRE_PROGRESS", "thread", 1);
+    setenv("GRADWIRE_THREADS", "2", 1);
+    unsigned long long by_thread = run_body(_i, 3);
+    unsetenv("GRADWIRE_PROGRESS");
+    unsetenv("GRADWIRE_THREADS");
+    ck_assert_int_eq(failures(), 0);
+    ck_assert_msg(by_caller == by_thread, "body %d: got %llx, expected %llx", _i, by_thread,
+                  by_caller);
+}
+END_TEST
+
+START_TEST(bodies_on_nodes)
+{
+    struct scene scene = { .body = bodies[_i] };
+    run_ranks_on(2, "", 4, on_rank, &scene);
+    ck_assert_msg(failures() == 0, "body %d on 2 nodes: see above", _i);
+}
+END_TEST
+
 /* ---- errors -----------------------------------------------------------------------------------*/
 
 static gw_reducer *open_small(gw_comm *comm, const gw_options *options)
@@ -349,6 +372,8 @@ int main(int argc, char **argv)
     tcase_set_timeout(tests, 120);
     tcase_add_loop_test(tests, buckets_hold_every_tensor_once, 0, 300);
     tcase_add_loop_test(tests, bodies_on_threads, 0, 5 * BODIES);
+    tcase_add_loop_test(tests, bodies_with_a_progress_thread, 0, BODIES);
+    tcase_add_loop_test(tests, bodies_on_nodes, 0, BODIES);
     tcase_add_loop_test(tests, errors, 0, 5);
     tcase_add_loop_test(tests, ranks_change, 0, 5);
     suite_add_tcase(suite, tests);

@@ -51,9 +51,11 @@ typedef struct gw_reducer gw_reducer;
 /* Open a reducer of `count` tensors, which gw_reducer_ready names by their position in `tensors`.
  * Collective: every rank registers the same tensors. `options` as for plans (`name`, `root` are not
  * used), and options->bucket_bytes: of a bucket's elements, not of what travels; default
- * GRADWIRE_BUCKET, else 4 MiB. Codecs that merge payloads (vote, randomk, int, terngrad) never
- * share a bucket with others. Names and specs are copied. The comm must outlive the reducer.
- * Errors: as gw_plan_allreduce_list; the words are in gw_comm_error(comm). */
+ * GRADWIRE_BUCKET, else 4 MiB. Each bucket has a gate of its own. Algorithm hierarchy, whose
+ * residuals belong to slices of the bucket, is only for codecs without state. Codecs that merge
+ * payloads (vote, randomk, int, terngrad) never share a bucket with others. Names and specs are
+ * copied. The comm must outlive the reducer. Errors: as gw_plan_allreduce_list; the words are in
+ * gw_comm_error(comm). */
 GW_API GW_MUST_CHECK gw_status gw_reducer_open(gw_reducer **out, gw_comm *comm,
                                                const gw_tensor *tensors, size_t count, gw_type type,
                                                gw_operation operation, const gw_options *options);
@@ -117,10 +119,9 @@ GW_API GW_MUST_CHECK gw_status gw_reducer_save(const gw_reducer *reducer, void *
 
 /* Read what the same rank of a reducer of the same tensors saved. Collective: with another bucket
  * size other ranks own other elements, and what owners keep back moves to the new owners over the
- * comm, bit for bit. Where the new bucket has no owners (algorithm gather) or sends raw (the gate
- * decided so), it is added to what this rank sends next (for GW_MEAN times the ranks: rounded), or,
- * where nothing of the kind exists, kept aside and saved again. With the bucket size it was saved
- * with, the next step gives the bits it would have given there.
+ * comm, bit for bit. Where the new bucket has no owners (algorithm gather), it is added to what the
+ * old owner sends next (for GW_MEAN times the ranks, rounded). With the bucket size it was saved
+ * with, and the same algorithms, the next step gives the bits it would have given there.
  * Errors: GW_EMISMATCH (the words name what differs), GW_EPAYLOAD, GW_ENOMEM; other ranks get
  * GW_EPEER. Nothing changed on any rank. */
 GW_API GW_MUST_CHECK gw_status gw_reducer_load(gw_reducer *reducer, const void *buffer,
