@@ -56,9 +56,13 @@ static gw_reducer *open_reducer(gw_comm *comm, const char *spec, const char *alg
                                 gw_operation operation, size_t bucket_bytes)
 {
     gw_reducer *r = NULL;
-    gw_options options = {
-        .codec = spec, .algorithm = algorithm, .bucket_bytes = bucket_bytes, .gate = GW_GATE_OFF
-    };
+    /* Measured rates choose algorithm and pieces: fixed here, so that bits can be compared. */
+    const char *plain = strstr(spec, "vote") || strstr(spec, "terngrad") ? "linear" : "direct";
+    gw_options options = { .codec = spec,
+                           .algorithm = algorithm ? algorithm : plain,
+                           .bucket_bytes = bucket_bytes,
+                           .piece_count = 4096,
+                           .gate = GW_GATE_OFF };
     expect(gw_reducer_open(&r, comm, reducer_tensors, REDUCER_TENSORS, GW_F32, operation,
                            &options) == GW_OK,
            "%s in buckets of %zu: %s", spec, bucket_bytes, gw_comm_error(comm));

@@ -13,7 +13,9 @@ dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
 small="--context 8 --embed 8 --hidden 48 --batch 32 --steps 60 --eval-every 0 --eval-count 1000"
 OPENBLAS_NUM_THREADS=1
-export OPENBLAS_NUM_THREADS
+# Measured rates choose algorithm and pieces: fixed where bits are compared.
+GRADWIRE_PIECE=1000000
+export OPENBLAS_NUM_THREADS GRADWIRE_PIECE
 
 # train STATUS RANKS ARGUMENT...: the object goes to $dir/json, what is said to $dir/said.
 train() {
@@ -64,6 +66,7 @@ learns() {
 resumes() {
     codec=$1
     shift
+    set -- "$@" --algorithm direct
     train 0 2 $small --codec $codec "$@"
     digest=$(value digest)
     set -- "$@" --checkpoint "$dir/checkpoint" --checkpoint-every 10
@@ -83,7 +86,7 @@ resumes() {
 # Who moves bytes, and how many threads compute, changes no bit; a run goes on with other buckets.
 # shellcheck disable=SC2086
 overlaps() {
-    set -- $small --codec ef+qsgd:bits=4 --bucket 4096
+    set -- $small --codec ef+qsgd:bits=4 --bucket 4096 --algorithm direct
     train 0 2 "$@"
     digest=$(value digest)
     train 0 2 "$@" --progress thread --threads 2
