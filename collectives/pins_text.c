@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* SPDX-FileCopyrightText: 2026 the gradwire authors */
-/* The lines of a file of pins (gradwire-pins(5)):
+/* The lines of a file of pins (doc/gate.md):
  *
  *     # gradwire pins 1
  *     plan DIGEST TURN codec ALGORITHM/PIECE raw ALGORITHM/PIECE sends codec|raw

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* SPDX-FileCopyrightText: 2026 the gradwire authors */
-/* The file (gradwire-tuning(5)) has a line per measurement:
+/* The file (doc/gate.md) has a line per measurement:
  *
  *     # gradwire tuning 1
  *     time GROUP COLLECTIVE CODEC ALGORITHM BYTES SECONDS

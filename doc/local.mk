@@ -2,6 +2,6 @@
 # SPDX-FileCopyrightText: 2026 the gradwire authors
 # What this room adds to the build.
 dist_doc_DATA = README.md NEWS
-EXTRA_DIST += doc/design.md doc/algorithms.md
+EXTRA_DIST += doc/design.md doc/algorithms.md doc/gate.md
 EXTRA_DIST += doc/training.md doc/loss-seconds.svg doc/loss-bytes.svg
 EXTRA_DIST += doc/codecs.md doc/kernels.md doc/wire-format.md

@@ -66,7 +66,8 @@ typedef enum gw_progress {
                               * else GW_ENOTSUP; one-call forms ignore it */
 } gw_progress;
 
-/* Whether a plan may send raw where its codec would make it slower. */
+/* Whether a plan may send raw where its codec would make it slower (doc/gate.md). Sums by codecs
+ * that estimate sums have a gate; votes, forced algorithms and one-call forms obey the caller. */
 typedef enum gw_gate {
     GW_GATE_DEFAULT = 0, /* GRADWIRE_GATE, else auto */
     GW_GATE_AUTO,        /* decided once, when the plan is made; all ranks alike */
