@@ -16,7 +16,7 @@
 #include "collectives/trace_file.h"
 
 enum {
-    SPANS = 1 << 16, /* 3.5 MB, touched as they fill, and 8 MB of text */
+    SPANS = 1 << 16, /* 3.5 MB, and 8 MB of text */
     PINGS = 20,
     PING_BYTES = 16
 };
@@ -259,7 +259,7 @@ static gw_status attach(gw_comm *comm, const char *prefix, struct gw_error *erro
     struct trace *trace = calloc(1, sizeof *trace);
     size_t room = strlen(prefix) + sizeof comm->branch + 32;
     if (trace) {
-        trace->spans = calloc(SPANS, sizeof *trace->spans);
+        trace->spans = malloc(SPANS * sizeof *trace->spans);
         trace->ping = malloc(PING_BYTES);
         trace->path = malloc(room);
     }
@@ -268,6 +268,7 @@ static gw_status attach(gw_comm *comm, const char *prefix, struct gw_error *erro
             release(trace);
         return gw_fail(error, GW_ENOMEM, "not enough memory for a trace");
     }
+    memset(trace->spans, 0, SPANS * sizeof *trace->spans); /* no page comes in during a run */
     if (comm->rank == 0) {
         snprintf(trace->path, room, "%s%s.json", prefix, comm->branch);
         trace->file = fopen(trace->path, "w");

@@ -73,7 +73,9 @@ static const char doc[] =
     "Bandwidth and error of a collective, alone or under mpirun. Raw and fp16 runs are "
     "interleaved with those of the codecs: vs_raw and vs_fp16 above 1 mean that the codec is "
     "faster."
-    "\vExit status: 0 good, 1 bad use, 2 wrong result, 3 time limit, 4 below the floor.";
+    "\vGRADWIRE_TRACE=PREFIX in the environment makes PREFIX.json, a trace of all ranks for "
+    "chrome://tracing or Perfetto.\n"
+    "Exit status: 0 good, 1 bad use, 2 wrong result, 3 time limit, 4 below the floor.";
 
 /* Another list of specs behind those that there are. */
 static int add_codecs(struct bench_options *options, const char *specs)

@@ -351,7 +351,8 @@ void options_parse(tr_options *out, int argc, char **argv)
         parse,
         NULL,
         "Train a small model on data spread over ranks, and report what the exchange of gradients "
-        "cost.\vStatus: 0 good, 1 bad use, 2 the ranks' parameters differ or the loss is not "
+        "cost.\vGRADWIRE_TRACE=PREFIX in the environment makes PREFIX.json, a trace of all ranks.\n"
+        "Status: 0 good, 1 bad use, 2 the ranks' parameters differ or the loss is not "
         "finite, 3 other ranks failed or did not answer.",
         NULL,
         NULL,

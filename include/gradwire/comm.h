@@ -46,7 +46,8 @@ GW_API GW_MUST_CHECK gw_status gw_comm_split(gw_comm **out, gw_comm *comm, int c
 
 /* Close; NULL is fine. Does not wait for other ranks, except that an mpi: comm that initialized
  * MPI finalizes it here, which waits for all ranks unless the comm is broken (then MPI is left
- * unfinalized, so that the program can end and mpirun can end the others). */
+ * unfinalized, so that the program can end and mpirun can end the others), and that with
+ * GRADWIRE_TRACE set ranks gather their traces here (a rank that is silent for 10 s ends that). */
 GW_API void gw_comm_close(gw_comm *comm);
 
 /* This rank, 0 .. gw_comm_size - 1, and the number of ranks. */
