@@ -49,16 +49,16 @@ struct gw_plan {
     gw_operation operation;
     struct gw_plan_tensor *tensors;
     int tensors_count;
-    size_t block_count; /* reduce_scatter, allgather: elements per rank */
     int root;
+    size_t block_count; /* reduce_scatter, allgather: elements per rank */
     uint64_t seed;
     size_t piece_count;
     gw_nonfinite nonfinite;
     bool unshared;  /* shared memory could not be had */
     bool by_tensor; /* gw_request */
     bool one_sided_ef;
+    bool threaded; /* the progress thread is the executor */
     int64_t timeout_ns;
-    bool threaded;      /* the progress thread is the executor */
     int threads;        /* that compute at most, the executor's among them */
     int fewest_threads; /* of any rank */
     gw_gate gate_mode;  /* AUTO, OFF or LIVE */
@@ -69,7 +69,6 @@ struct gw_plan {
     char reason[GW_ERROR_TEXT];
     double predicted_s; /* of a run; by assumed rates where nothing was measured */
     size_t made_piece_count;
-    bool tuned; /* not by the model, but by a tuning file */
     struct gw_problem problem;
     struct gw_layout layout;
     struct gw_codec **owners; /* by segment: stage 1, where some step re-encodes it; then, again by
@@ -90,6 +89,7 @@ struct gw_plan {
     float *side;
     struct gw_pool *pool; /* NULL: there is too little to share */
     bool joined;          /* the progress thread */
+    bool tuned;           /* not by the model, but by a tuning file */
 
     /* The run. The executor is whoever is inside the comm (gw_comm_enter) and moves this run
      * forward: it alone touches messages. All the rest is guarded by the pool's lock, if there is
@@ -101,13 +101,15 @@ struct gw_plan {
     int *lanes;         /* by chain of messages: its first step that is not done, -1: none */
     int *waits;         /* by step: how many it still waits for */
     uint8_t *status;    /* by step: enum gw_step_status */
-    int left;           /* steps that are not done */
     int *own;           /* steps that are ready, for the executor alone; each comes once a run */
     int own_first, own_end;
     int *ready; /* steps of work that are ready: those on input from the front, first come */
     int ready_first, ready_end;
     int arrived; /* first served; those on what arrived from the back, last come first */
-    int *polled, polled_count;  /* under way */
+    int left;    /* steps that are not done */
+    int *polled; /* under way */
+    int polled_count;
+    int failed_step;            /* what this run failed in */
     struct gw_scratch *scratch; /* by thread at work: 0 is the executor's */
     int *free_scratch;
     int busy;      /* threads of the pool that are in a step of this plan */
@@ -115,7 +117,6 @@ struct gw_plan {
     _Atomic int64_t last_progress_ns;
     bool committed;
     struct gw_error failure; /* of this run; status GW_OK: none */
-    int failed_step;         /* what it failed in */
     uint8_t abort[GW_HEADER_BYTES + GW_ERROR_TEXT];
     size_t abort_bytes;
     bool abort_out; /* it is on its way to another rank */

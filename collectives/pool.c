@@ -42,7 +42,7 @@ static void append(struct gw_pool *pool, struct gw_pool_job *job)
 {
     job->next = NULL;
     job->listed = true;
-    if (pool->first)
+    if (pool->last)
         pool->last->next = job;
     else
         pool->first = job;
