@@ -294,6 +294,7 @@ void gw_plan_reset_run(struct gw_plan *plan)
     memset(plan->status, GW_STEP_WAITS, steps * sizeof *plan->status);
     plan->left = plan->arrived = plan->list.count;
     plan->own_first = plan->own_end = plan->ready_first = plan->ready_end = 0;
+    plan->held_first = plan->held_end = plan->sending = 0;
     plan->polled_count = plan->native_at = 0;
     plan->committed = plan->abort_out = plan->stops = false;
     gw_error_clear(&plan->failure);
@@ -415,6 +416,7 @@ static bool open_queues(struct gw_plan *plan)
     plan->ops = calloc(steps, sizeof *plan->ops);
     plan->waits = calloc(steps, sizeof *plan->waits);
     plan->own = calloc(steps, sizeof *plan->own);
+    plan->held = calloc(steps, sizeof *plan->held);
     plan->ready = calloc(steps, sizeof *plan->ready);
     plan->polled = calloc(steps, sizeof *plan->polled);
     plan->lanes = calloc((size_t)plan->graph.lanes_count + 1, sizeof *plan->lanes);
@@ -422,8 +424,8 @@ static bool open_queues(struct gw_plan *plan)
     plan->in = calloc(tensors, sizeof *plan->in);
     plan->out = calloc(tensors, sizeof *plan->out);
     plan->side = calloc(plan->side_floats + 1, sizeof *plan->side);
-    return plan->ops && plan->waits && plan->own && plan->ready && plan->polled && plan->lanes &&
-           plan->status && plan->in && plan->out && plan->side;
+    return plan->ops && plan->waits && plan->own && plan->held && plan->ready && plan->polled &&
+           plan->lanes && plan->status && plan->in && plan->out && plan->side;
 }
 
 gw_status gw_plan_open_run(struct gw_plan *plan, struct gw_error *error)
@@ -462,6 +464,7 @@ void gw_plan_close_run(struct gw_plan *plan)
     free(plan->ops);
     free(plan->lanes);
     free(plan->own);
+    free(plan->held);
     free(plan->ready);
     free(plan->polled);
     free(plan->waits);

@@ -1,13 +1,41 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* SPDX-FileCopyrightText: 2026 the gradwire authors */
 /* Steps that the transport does. Messages of one peer and direction arrive in the order they were
- * started in, so of each such chain only the first that is under way is tested. */
+ * started in, so of each such chain only the first that is under way is tested.
+ *
+ * Over a network only as many payloads are under way as there are peers; the others are held in the
+ * order that they became ready in. A rank that hands everything over at once has its bytes to all
+ * peers mixed by the transport, and many then crowd into the link of one receiver while others
+ * wait. */
 #include "collectives/plan.h"
 #include "collectives/trace.h"
 
 #include <stdio.h>
 
-enum { TIMED_BYTES = 4096 }; /* shorter ones take less time than looking at the clock is worth */
+enum {
+    TIMED_BYTES = 4096, /* shorter ones take less time than looking at the clock is worth */
+    SENDS_LEAST = 2     /* under way: one travels while the next is arranged */
+};
+
+/* Is step i one of those that go a few at a time? */
+static bool is_paced(const struct gw_plan *plan, int i)
+{
+    const struct gw_step *step = &plan->list.steps[i];
+    return step->kind == GW_STEP_SEND && plan->list.slots[step->slot].piece >= 0 &&
+           plan->comm->nodes[step->peer] != plan->comm->nodes[plan->comm->rank];
+}
+
+static bool may_start(struct gw_plan *plan, int i)
+{
+    if (!is_paced(plan, i))
+        return true;
+    if (plan->sending >= plan->problem.size - 1 && plan->sending >= SENDS_LEAST) {
+        plan->held[plan->held_end++] = i;
+        return false;
+    }
+    plan->sending++;
+    return true;
+}
 
 static gw_status start_native(struct gw_plan *plan, int i)
 {
@@ -71,13 +99,19 @@ static void fail_transport(struct gw_plan *plan, int i, gw_status status)
 /* Step i, the first of its chain, is done: the next one is now. */
 static void done(struct gw_plan *plan, int lane, int i)
 {
+    bool paced = is_paced(plan, i);
     plan->lanes[lane] = plan->graph.next_send[i];
     gw_plan_finish(plan, i);
+    plan->sending -= paced;
+    if (paced && plan->held_first < plan->held_end)
+        gw_plan_start_message(plan, plan->held[plan->held_first++]);
 }
 
 void gw_plan_start_message(struct gw_plan *plan, int i)
 {
     const struct gw_step *step = &plan->list.steps[i];
+    if (!may_start(plan, i))
+        return;
     if (step->kind == GW_STEP_SEND && !plan->failure.status) {
         struct gw_error error;
         error.status = GW_OK;

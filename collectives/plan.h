@@ -103,6 +103,8 @@ struct gw_plan {
     uint8_t *status;    /* by step: enum gw_step_status */
     int *own;           /* steps that are ready, for the executor alone; each comes once a run */
     int own_first, own_end;
+    int *held; /* sends that wait for others to be taken (messages.c) */
+    int held_first, held_end, sending;
     int *ready; /* steps of work that are ready: those on input from the front, first come */
     int ready_first, ready_end;
     int arrived; /* first served; those on what arrived from the back, last come first */
