@@ -215,7 +215,7 @@ static void take_worst(struct gw_link *into, const struct gw_link *from)
 static gw_status measure(struct probe *p, struct measured *mine, struct measured *all)
 {
     gw_comm *comm = p->comm;
-    struct measured worst = { { 0 }, { 0 } };
+    struct measured worst = { .near.bits_per_s = 0 };
     gw_status s = GW_OK;
     p->partner = rank_at(comm, comm->nodes[comm->rank], comm->node_rank ^ 1);
     if (p->partner >= 0)
@@ -254,7 +254,7 @@ size_t gw_probe_bytes(const gw_comm *comm)
 
 gw_status gw_comm_probe(gw_comm *comm, void *room, bool *lost, struct gw_error *error)
 {
-    struct measured mine = { { 0 }, { 0 } };
+    struct measured mine = { .near.bits_per_s = 0 };
     if (comm->probed || comm->shaped || comm->size == 1) {
         comm->probed = true;
         return GW_OK;
