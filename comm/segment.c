@@ -215,7 +215,7 @@ void gw_shared_raise(struct gw_shared *shared, const void *words, size_t bytes)
 {
     struct gw_shared_head *head = shared->parts[shared->rank].head;
     uint64_t meeting = ++shared->meeting;
-    shared->seen = 0;
+    shared->seen = shared->looks = 0;
     if (bytes > 0) {
         head->words_bytes[meeting % 2] = gw_min_size(bytes, GW_SHARED_WORDS);
         memcpy(head->words[meeting % 2], words, head->words_bytes[meeting % 2]);
@@ -247,11 +247,14 @@ static void relax(void)
 /* Others are often a moment behind, if they have cores of their own. */
 gw_status gw_shared_look(struct gw_shared *shared)
 {
-    for (int spins = shared->crowded ? 1 : SPINS; spins > 0; spins--) {
+    shared->looks++;
+    for (int spins = shared->crowded || shared->lent ? 1 : SPINS; spins > 0; spins--) {
         while (shared->seen < shared->ranks && gw_shared_arrived(shared, shared->seen))
             shared->seen++;
-        if (shared->seen == shared->ranks)
+        if (shared->seen == shared->ranks) {
+            shared->lent = shared->looks > 3;
             return GW_OK;
+        }
         relax();
     }
     return GW_PENDING;

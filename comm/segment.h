@@ -36,6 +36,8 @@ struct gw_shared {
     size_t bytes;     /* mapped */
     uint64_t meeting; /* raised so far */
     bool crowded;     /* ranks outnumber cores */
+    bool lent;        /* the last meeting took so long that the core was lent, as the next may */
+    int looks;        /* at this meeting */
     int seen;         /* ranks whose flag of this meeting was seen, from the first on */
 };
 

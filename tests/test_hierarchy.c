@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/random.h"
 #include "collectives/plan.h"
@@ -213,6 +214,40 @@ START_TEST(what_was_given_was_sent_or_is_kept)
 }
 END_TEST
 
+/* Who shares a node with the silent rank names it; the others name whom it holds up there. */
+static void silent_body(gw_comm *comm, void *context)
+{
+    float x[COUNT];
+    int me = gw_comm_rank(comm);
+    gw_plan *plan = open_plan(comm, context);
+    for (int i = 0; i < COUNT; i++)
+        x[i] = 1;
+    if (me == 3) {
+        usleep(800000);
+    } else if (plan) {
+        plan->timeout_ns = 200000000;
+        gw_status s = gw_start(plan, x, x);
+        s = s ? s : gw_wait(plan);
+        const char *name = me == 2 ? "rank 3 for" : me == 1 ? "rank 3" : "rank 2";
+        expect(s == GW_ETIMEOUT && strstr(gw_plan_error(plan), name) != NULL,
+               "rank %d: got %s: '%s', expected '%s'", me, gw_status_name(s), gw_plan_error(plan),
+               name);
+        usleep(400000); /* a comm that is closed is another failure */
+        for (int i = 0; i < COUNT; i++)
+            if (!expect(x[i] == 1, "element %d was changed", i))
+                break;
+    }
+    gw_plan_close(plan);
+}
+
+START_TEST(silence_is_a_deadline)
+{
+    static char spec[] = "ef+qsgd:bits=4";
+    run_ranks_on(2, "", 4, silent_body, spec);
+    ck_assert_int_eq(failures(), 0);
+}
+END_TEST
+
 /* ---- where it does not apply ------------------------------------------------------------------*/
 
 static void refused_body(gw_comm *comm, void *context)
@@ -243,6 +278,7 @@ int main(void)
     tcase_add_loop_test(tests, codecs_on_nodes, 0, codec_cases_count);
     tcase_add_test(tests, bits_are_those_of_a_simulated_link);
     tcase_add_loop_test(tests, what_was_given_was_sent_or_is_kept, 0, SPECS);
+    tcase_add_test(tests, silence_is_a_deadline);
     tcase_add_test(tests, other_shapes_are_refused);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
