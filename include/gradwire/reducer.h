@@ -21,9 +21,9 @@
  * buckets behind it (of later layers, which the backward pass finishes first) have started: so
  * buckets start in one order on all ranks, whatever order each rank marks its tensors in.
  *
- * Which bucket goes first: bytes that were handed to the transport are not overtaken, but wherever
- * the library chooses what to do next, the bucket that started last comes first. That is the one
- * of the first layers, which the next forward pass needs first.
+ * Which bucket goes first: bytes that were handed to the transport are not overtaken, and threads
+ * that compute take turns; but whoever moves the buckets under way looks first at the one that
+ * started last. That is the one of the first layers, which the next forward pass needs first.
  *
  * State (residuals, momenta, the count of runs that keys random numbers) belongs to the tensor, not
  * to the bucket: bucket sizes may change from one run of a program to the next, or between steps,
