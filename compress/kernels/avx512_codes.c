@@ -260,9 +260,10 @@ INLINE void quantize_group(const struct gw_quantizer *q, const struct gw_rest *l
     }
 }
 
-INLINE size_t quantize_groups(const struct gw_quantizer *q, const struct gw_rest *left,
+INLINE size_t quantize_groups(const struct gw_quantizer *given, const struct gw_rest *left,
                               const gw_f32 *x, size_t count, int bits, uint8_t *out)
 {
+    const struct gw_quantizer here = *given, *q = &here; /* which no store to `out` can change */
     size_t at = 0;
     for (; at + GW_GROUP <= count; at += GW_GROUP, out += GW_GROUP / 8 * bits) {
         if (q->nearest)
