@@ -13,8 +13,9 @@
 #include "collectives/pins.h"
 #include "collectives/trial.h"
 
-/* The model is believed where it sees this factor between the two. */
-static const double SURE = 1.5;
+/* The model is believed where it sees this factor between the two: more before codes are sent,
+ * since what raw takes through a node's memory depends on who else uses it. */
+static const double SURE = 1.5, SURE_OF_CODES = 3;
 /* What a codec must gain in a trial. */
 static const double GAIN = 1.05;
 
@@ -138,7 +139,7 @@ static gw_status predict(const struct gw_plan *plan, struct decision *d, struct 
     if (plan->problem.size == 1 || raw * SURE <= codec || (tuned && raw <= codec * GAIN))
         d->way = SENDS_RAW;
     else
-        d->way = tuned || codec * SURE <= raw ? SENDS_CODES : UNSURE;
+        d->way = tuned || codec * SURE_OF_CODES <= raw ? SENDS_CODES : UNSURE;
     while (d->contenders_count > 2 && d->contenders[d->contenders_count - 1].seconds > SURE * raw)
         d->contenders_count--;
     d->elements = gw_trial_elements(plan, d->contenders, d->contenders_count);
