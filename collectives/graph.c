@@ -145,13 +145,12 @@ static void touch(struct places *p, int i, int size)
 
 static bool is_fence(enum gw_step_kind kind)
 {
-    return kind == GW_STEP_SIGN || kind == GW_STEP_COMMIT || kind == GW_STEP_NATIVE ||
-           kind == GW_STEP_MEET;
+    return kind == GW_STEP_SIGN || kind == GW_STEP_COMMIT || kind == GW_STEP_MEET;
 }
 
-/* SIGN, MEET and COMMIT speak for everything before them, NATIVE can be neither refused nor undone;
- * nothing after COMMIT or MEET starts before it. A fence waits for the last one, and for those
- * steps since that no other step before it waits for. */
+/* SIGN, MEET and COMMIT speak for everything before them; nothing after COMMIT or MEET starts
+ * before it. A fence waits for the last one, and for those steps since that no other step before it
+ * waits for. */
 static void fences(struct places *p)
 {
     int gate = -1, last = 0;

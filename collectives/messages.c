@@ -43,9 +43,12 @@ static gw_status start_native(struct gw_plan *plan, int i)
     const struct gw_segment *segment = &plan->layout.segments[plan->native_at];
     const struct gw_piece *piece = &plan->layout.pieces[step->piece];
     gw_operation sums = plan->operation == GW_MEAN ? GW_SUM : plan->operation;
-    return plan->native->row->native(plan->native, gw_plan_input(plan, segment),
-                                     gw_plan_sum(plan, piece, segment), segment->count, plan->type,
-                                     sums, &plan->ops[i]);
+    /* What was refused has no codec's input; nobody will look at the sum then. */
+    const uint8_t *raw = plan->in[segment->tensor];
+    const void *from = plan->failure.status ? raw + segment->first * gw_type_bytes(plan->type)
+                                            : gw_plan_input(plan, segment);
+    return plan->native->row->native(plan->native, from, gw_plan_sum(plan, piece, segment),
+                                     segment->count, plan->type, sums, &plan->ops[i]);
 }
 
 static gw_status send(struct gw_plan *plan, int i)
@@ -121,8 +124,7 @@ void gw_plan_start_message(struct gw_plan *plan, int i)
     plan->status[i] = GW_STEP_UNDER_WAY;
     if (plan->trace)
         gw_trace_begin(plan, i);
-    bool nothing =
-        step->kind == GW_STEP_NATIVE && (plan->failure.status || plan->layout.segments_count == 0);
+    bool nothing = step->kind == GW_STEP_NATIVE && plan->layout.segments_count == 0;
     gw_status s = nothing ? GW_OK : hand_over(plan, i);
     if (s)
         fail_transport(plan, i, s);
@@ -184,7 +186,7 @@ static gw_status test(struct gw_plan *plan, int lane)
         fail_transport(plan, i, s);
         return GW_OK;
     }
-    if (native && !plan->failure.status && ++plan->native_at < plan->layout.segments_count) {
+    if (native && ++plan->native_at < plan->layout.segments_count) {
         s = start_native(plan, i);
         if (s)
             fail_transport(plan, i, s);

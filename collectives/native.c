@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* SPDX-FileCopyrightText: 2026 the gradwire authors */
 /* native: raw data through the transport's own allreduce (MPI_Iallreduce). Nobody knows the
- * machine's fast paths better; nothing else here sends raw data over MPI's own algorithms. */
+ * machine's fast paths better; nothing else here sends raw data over MPI's own algorithms.
+ *
+ * A rank that refuses its input takes part all the same, since the others have begun: ranks ask
+ * each other while the data is on its way, and what came of it shows only when all have agreed. */
 #include "collectives/algorithms.h"
 
 static bool applicable(const struct gw_problem *p)
