@@ -189,9 +189,8 @@ START_TEST(a_pin_that_no_longer_applies_is_an_error)
     expect_refusal((struct refusal){ "gather is asked for", GW_ESPEC, 1 });
     write_text("# gradwire pins 1\n");
     expect_refusal((struct refusal){ "take it away", GW_ESPEC, 0 });
-    write_text(good);
-    strcat(good, strstr(good, "plan "));
-    write_text(good);
+    snprintf(bad, sizeof bad, "%s%s", good, strstr(good, "plan "));
+    write_text(bad);
     expect_refusal((struct refusal){ "a second line of the same plan", GW_ESPEC, 0 });
 }
 END_TEST
