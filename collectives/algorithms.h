@@ -35,7 +35,8 @@ struct gw_problem {
 struct gw_algorithm_row {
     gw_algorithm_info info;
     unsigned collectives;
-    bool whole; /* works on one block that is everything, not one per rank */
+    bool whole;  /* works on one block that is everything, not one per rank */
+    bool owners; /* an allreduce's results are encoded again by owners, under their own feedback */
     bool (*applicable)(const struct gw_problem *p);
     void (*write)(struct gw_step_list *list, const struct gw_problem *p);
 };

@@ -64,6 +64,7 @@ const struct gw_algorithm_row gw_direct = {
     .info = { "direct", "every rank to every owner and back: two encodes, whatever the ranks",
               "rank order", "Seide et al., 1-Bit stochastic gradient descent, 2014, section 3.3" },
     .collectives = GW_ALLREDUCE | GW_REDUCE_SCATTER | GW_ALLGATHER,
+    .owners = true,
     .applicable = applicable,
     .write = write,
 };

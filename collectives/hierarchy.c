@@ -127,6 +127,7 @@ const struct gw_algorithm_row gw_hierarchy = {
               "same number of ranks, two or more",
               "rank order within a node, then nodes", "Jia et al., 2018 (hierarchical allreduce)" },
     .collectives = GW_ALLREDUCE,
+    .owners = true,
     .applicable = applicable,
     .write = write,
 };

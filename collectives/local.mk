@@ -44,7 +44,7 @@ libcollectives_la_SOURCES = \
 	collectives/scatter.c \
 	collectives/shared.c \
 	collectives/start.c \
-	collectives/state.c \
+	collectives/state.c collectives/state.h collectives/state_fold.c \
 	collectives/steps.c collectives/steps.h \
 	collectives/trace.c collectives/trace.h \
 	collectives/trace_file.c collectives/trace_file.h \

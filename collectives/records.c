@@ -135,7 +135,7 @@ void gw_record_fold(const struct gw_codec *c, const struct gw_record *r, int old
         for (size_t i = at; i < at + n; i++) {
             float v = gw_get_f32(r->values + 4 * i);
             if (is_residual(link) && old_rank % size == rank)
-                next[i] += scale * v;
+                gw_record_add(&next[i], scale * v);
             else if (!is_residual(link) && rank % old_ranks == old_rank)
                 next[i] = v;
         }

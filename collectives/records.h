@@ -46,6 +46,12 @@ void gw_record_load(struct gw_codec *c, const struct gw_record *r, float *scratc
 /* All links' run counter. */
 void gw_record_set_run(struct gw_codec *c, uint64_t run);
 
+/* Add; what is added to zero keeps its bits. */
+static inline void gw_record_add(float *sum, float value)
+{
+    *sum = *sum == 0 ? value : *sum + value;
+}
+
 /* Add what rank `old_rank` of `old_ranks` left in record `r` to `next`, the state of the same
  * tensor that rank `rank` of `ranks` sends: residuals go to rank old_rank % ranks, other state is
  * that of one old rank. */

@@ -1,33 +1,27 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* SPDX-FileCopyrightText: 2026 the gradwire authors */
 /* Residuals and momenta as bytes: training state, to be saved with the model.
- * Their layout is in records.h. */
-#include "collectives/gate.h"
+ * Their layout is in records.h. What owners keep is read by elements, for they may have been cut
+ * into other pieces when it was written; where ranks own other elements: state_fold.c. */
+#include "collectives/state.h"
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "collectives/gate.h"
 #include "collectives/records.h"
 
 /* ---- writing ----------------------------------------------------------------------------------*/
 
-static int units(const struct gw_plan *plan)
+int gw_state_units(const struct gw_plan *plan)
 {
     return plan->tensors_count + plan->owners_count;
 }
 
-/* Where nodes carry sums, tensors' own codecs only decode. */
-static bool carries(const struct gw_plan *plan)
-{
-    return plan->algorithm == &gw_hierarchy;
-}
-
-/* The codec of unit i: tensors first, then owned segments; NULL where there is none. */
-static struct gw_codec *unit_codec(const struct gw_plan *plan, int i)
+struct gw_codec *gw_state_codec(const struct gw_plan *plan, int i)
 {
     if (i < plan->tensors_count)
-        return carries(plan) ? NULL : plan->tensors[i].codec;
+        return gw_state_carries(plan) ? NULL : plan->tensors[i].codec;
     return plan->owners[i - plan->tensors_count];
 }
 
@@ -44,8 +38,8 @@ static uint64_t unit_spec(const struct gw_plan *plan, int i)
 size_t gw_plan_state_bytes(const gw_plan *plan)
 {
     size_t bytes = GW_STATE_HEADER;
-    for (int i = 0; plan && i < units(plan); i++)
-        bytes += gw_record_bytes(unit_codec(plan, i));
+    for (int i = 0; plan && i < gw_state_units(plan); i++)
+        bytes += gw_record_bytes(gw_state_codec(plan, i));
     return bytes;
 }
 
@@ -61,10 +55,10 @@ gw_status gw_plan_save(const gw_plan *plan, void *buffer, size_t capacity, size_
     uint8_t *out = buffer;
     size_t at = GW_STATE_HEADER;
     uint64_t records = 0;
-    for (int i = 0; i < units(plan); i++) {
-        if (!unit_codec(plan, i))
+    for (int i = 0; i < gw_state_units(plan); i++) {
+        if (!gw_state_codec(plan, i))
             continue;
-        at += gw_record_put(out + at, unit_codec(plan, i), unit_spec(plan, i));
+        at += gw_record_put(out + at, gw_state_codec(plan, i), unit_spec(plan, i));
         records++;
     }
     gw_state_seal(out, at, plan->problem.size, plan->problem.rank, records);
@@ -75,58 +69,173 @@ gw_status gw_plan_save(const gw_plan *plan, void *buffer, size_t capacity, size_
 /* ---- reading: nothing is believed
  * --------------------------------------------------------------*/
 
-static gw_status check_unit(const struct gw_record *r, const struct gw_codec *c, uint64_t spec,
-                            struct gw_error *error)
+/* Saved records, in their order. Those without floats have nothing but the run, which is the same
+ * everywhere: no unit needs them. */
+struct reader {
+    struct gw_plan *plan;
+    const uint8_t *in;
+    size_t bytes, at;
+    uint64_t run;
+    struct gw_record owner; /* being read, by elements */
+    uint64_t used;          /* of its elements */
+    float *scratch;         /* NULL: check only */
+};
+
+static gw_status another_layout(struct reader *from, const struct gw_codec *c)
 {
-    if (r->tensor != c->site.tensor_key || r->first != c->site.first || r->count != c->site.count ||
-        r->stage != (uint64_t)c->site.stage)
-        return gw_fail(error, GW_EMISMATCH,
-                       "the saved state is of another layout: at tensor '%s' it has elements %llu "
-                       "to %llu, the plan %zu to %zu",
-                       c->site.tensor, (unsigned long long)r->first,
-                       (unsigned long long)(r->first + r->count), c->site.first,
-                       c->site.first + c->site.count);
-    if (r->spec != spec || r->floats != gw_codec_state_count(c))
+    return gw_fail(&from->plan->error, GW_EMISMATCH,
+                   "the saved state does not have what rank %d keeps of elements %zu to %zu of "
+                   "tensor '%s': it is of another algorithm or list of tensors than this plan "
+                   "(%s); name the algorithm in the options, keep the plan in a file "
+                   "(GRADWIRE_PINS), or give gw_plan_load_folded all ranks' states",
+                   from->plan->problem.rank, c->site.first, c->site.first + c->site.count,
+                   c->site.tensor, from->plan->algorithm->info.name);
+}
+
+static gw_status check_unit(struct reader *from, const struct gw_record *r,
+                            const struct gw_codec *c, uint64_t spec, bool fits)
+{
+    struct gw_error *error = &from->plan->error;
+    if (r->spec != spec || !fits)
         return gw_fail(error, GW_EMISMATCH,
                        "the saved state of tensor '%s' is of another codec than '%s'",
                        c->site.tensor, c->spec);
+    if (r->floats > 0 && r->run != from->run)
+        return gw_fail(error, GW_EMISMATCH,
+                       "the saved state of tensor '%s' is of run %llu, the rest of run %llu",
+                       c->site.tensor, (unsigned long long)r->run, (unsigned long long)from->run);
     return gw_record_check_values(r, error);
 }
 
-/* Room for the state of the largest unit. */
-static float *open_scratch(const struct gw_plan *plan)
+/* What a rank keeps of a tensor that it sends: one record. There is none where the state is of an
+ * algorithm in which nodes send. */
+static gw_status read_tensor(struct reader *from, struct gw_codec *c, uint64_t spec)
+{
+    size_t at = from->at, floats = gw_codec_state_count(c);
+    struct gw_record r = { .stage = 1 };
+    gw_status s = at < from->bytes
+                      ? gw_record_read(&r, from->in, from->bytes, &from->at, &from->plan->error)
+                      : GW_OK;
+    if (s)
+        return s;
+    if (r.stage != 0 && floats == 0) {
+        from->at = at;
+        r.floats = 0;
+    } else if (r.tensor != c->site.tensor_key || r.first != c->site.first ||
+               r.count != c->site.count || r.stage != 0) {
+        return another_layout(from, c);
+    } else if (!from->scratch) {
+        return check_unit(from, &r, c, spec, r.floats == floats);
+    }
+    if (from->scratch) {
+        r.run = from->run;
+        gw_record_load(c, &r, from->scratch);
+    }
+    return GW_OK;
+}
+
+/* Go to the next record that has floats; one of no elements where there is none. */
+static gw_status next_owner(struct reader *from)
+{
+    gw_status s = GW_OK;
+    from->used = 0;
+    do {
+        from->owner = (struct gw_record){ 0 };
+        if (from->at < from->bytes)
+            s = gw_record_read(&from->owner, from->in, from->bytes, &from->at, &from->plan->error);
+    } while (!s && from->owner.floats == 0 && from->at < from->bytes);
+    return s;
+}
+
+/* Every link of an owner's chain has one float per element, or none. */
+static void copy_range(struct reader *from, const struct gw_codec *c, uint64_t element, uint64_t n)
+{
+    const struct gw_record *r = &from->owner;
+    size_t links = gw_codec_state_count(c) / c->site.count;
+    for (size_t l = 0; from->scratch && l < links; l++) {
+        float *to = from->scratch + l * c->site.count + (element - c->site.first);
+        const uint8_t *values = r->values + 4 * (l * r->count + from->used);
+        for (size_t i = 0; i < n; i++)
+            to[i] = gw_get_f32(values + 4 * i);
+    }
+}
+
+/* What an owner keeps: of as many records as cover its elements, to the last of them. */
+static gw_status read_owner(struct reader *from, struct gw_codec *c, uint64_t spec)
+{
+    const struct gw_record *r = &from->owner;
+    size_t floats = gw_codec_state_count(c), links = floats / c->site.count;
+    uint64_t end = c->site.first + c->site.count;
+    for (uint64_t e = c->site.first, n; floats > 0 && e < end; e += n, from->used += n) {
+        bool opens = from->used == r->count;
+        gw_status s = opens ? next_owner(from) : GW_OK;
+        if (!s && (r->tensor != c->site.tensor_key || r->stage != (uint64_t)c->site.stage ||
+                   r->count == 0 || r->first + from->used != e))
+            s = another_layout(from, c);
+        if (!s && opens && !from->scratch)
+            s = check_unit(from, r, c, spec,
+                           r->floats % links == 0 && r->floats / links == r->count);
+        if (s)
+            return s;
+        n = gw_min_size(r->count - from->used, end - e);
+        copy_range(from, c, e, n);
+    }
+    if (from->scratch) {
+        gw_codec_state_load(c, from->scratch);
+        gw_record_set_run(c, from->run);
+    }
+    return GW_OK;
+}
+
+/* The run that all records with floats must be of. */
+static gw_status find_run(struct reader *from)
+{
+    for (size_t at = from->at; at < from->bytes;) {
+        struct gw_record r;
+        gw_status s = gw_record_read(&r, from->in, from->bytes, &at, &from->plan->error);
+        if (s)
+            return s;
+        from->run = r.run > from->run ? r.run : from->run;
+    }
+    return GW_OK;
+}
+
+float *gw_state_scratch(const struct gw_plan *plan)
 {
     size_t most = 0;
-    for (int i = 0; i < units(plan); i++)
-        if (unit_codec(plan, i))
-            most = gw_max_size(most, gw_codec_state_count(unit_codec(plan, i)));
+    for (int i = 0; i < gw_state_units(plan); i++)
+        if (gw_state_codec(plan, i))
+            most = gw_max_size(most, gw_codec_state_count(gw_state_codec(plan, i)));
     return calloc(most + 1, sizeof(float));
 }
 
 /* First pass checks, second pass loads: a bad buffer changes nothing. */
 static gw_status walk(gw_plan *plan, const uint8_t *in, size_t bytes, float *scratch)
 {
-    size_t at = GW_STATE_HEADER;
-    for (int i = 0; i < units(plan); i++) {
-        struct gw_codec *c = unit_codec(plan, i);
-        struct gw_record r;
-        if (!c)
-            continue;
-        gw_status s = gw_record_read(&r, in, bytes, &at, &plan->error);
-        if (!s && !scratch)
-            s = check_unit(&r, c, unit_spec(plan, i), &plan->error);
-        if (s)
-            return s;
-        if (scratch)
-            gw_record_load(c, &r, scratch);
+    struct reader from = {
+        .plan = plan, .in = in, .bytes = bytes, .at = GW_STATE_HEADER, .scratch = scratch
+    };
+    gw_status s = find_run(&from);
+    for (int i = 0; !s && i < gw_state_units(plan); i++) {
+        struct gw_codec *c = gw_state_codec(plan, i);
+        if (c)
+            s = i < plan->tensors_count ? read_tensor(&from, c, unit_spec(plan, i))
+                                        : read_owner(&from, c, unit_spec(plan, i));
     }
-    if (at != bytes)
-        return gw_fail(&plan->error, GW_EMISMATCH,
-                       "the saved state has %zu bytes more than the plan", bytes - at);
-    return GW_OK;
+    bool more = from.used < from.owner.count;
+    if (!s && !more)
+        s = next_owner(&from);
+    if (!s && (more || from.owner.floats > 0))
+        s = gw_fail(&plan->error, GW_EMISMATCH,
+                    "the saved state has residuals that this plan (%s) has no place for: it is of "
+                    "another algorithm or list of tensors; name the algorithm in the options, "
+                    "keep the plan in a file (GRADWIRE_PINS), or give gw_plan_load_folded all "
+                    "ranks' states",
+                    plan->algorithm->info.name);
+    return s;
 }
 
-static gw_status check_idle(gw_plan *plan)
+gw_status gw_state_idle(gw_plan *plan)
 {
     gw_error_clear(&plan->error);
     if (gw_gate_runs(plan))
@@ -139,7 +248,7 @@ gw_status gw_plan_load(gw_plan *plan, const void *buffer, size_t bytes)
     struct gw_state_header h;
     if (!plan || !buffer)
         return GW_EINVAL;
-    gw_status s = check_idle(plan);
+    gw_status s = gw_state_idle(plan);
     if (!s)
         s = gw_state_open(&h, buffer, bytes, &plan->error);
     if (s)
@@ -152,7 +261,7 @@ gw_status gw_plan_load(gw_plan *plan, const void *buffer, size_t bytes)
     s = walk(plan, buffer, bytes, NULL);
     if (s)
         return s;
-    float *scratch = open_scratch(plan);
+    float *scratch = gw_state_scratch(plan);
     if (!scratch)
         return gw_fail(&plan->error, GW_ENOMEM, "not enough memory to load a state");
     s = walk(plan, buffer, bytes, scratch);
@@ -160,142 +269,17 @@ gw_status gw_plan_load(gw_plan *plan, const void *buffer, size_t bytes)
     return s;
 }
 
-/* ---- another number of ranks ------------------------------------------------------------------*/
-
-/* An owner's residual has one float per element: elements move to who owns them now. */
-static void fold_owner(const struct gw_codec *c, const struct gw_record *r, float *next)
-{
-    uint64_t first = r->first > c->site.first ? r->first : c->site.first;
-    uint64_t end = gw_min_size(r->first + r->count, c->site.first + c->site.count);
-    for (uint64_t e = first; e < end; e++)
-        next[e - c->site.first] += gw_get_f32(r->values + 4 * (e - r->first));
-}
-
-/* Residuals of what nodes carried go to the first of the nodes, with their elements; momenta, which
- * are not owed to anybody, begin anew. */
-static void fold_carried(const struct gw_plan *plan, const struct gw_codec *c,
-                         const struct gw_record *r, int old_ranks, float *next)
-{
-    size_t at;
-    if (plan->problem.node > 0 || !gw_record_residual(c, &at))
-        return;
-    size_t links = at / c->site.count;
-    float scale = plan->operation == GW_MEAN ? (float)plan->problem.size / (float)old_ranks : 1;
-    uint64_t first = r->first > c->site.first ? r->first : c->site.first;
-    uint64_t end = gw_min_size(r->first + r->count, c->site.first + c->site.count);
-    for (uint64_t e = first; e < end; e++)
-        next[at + e - c->site.first] +=
-            scale * gw_get_f32(r->values + 4 * (links * r->count + e - r->first));
-}
-
-static bool same_unit(const struct gw_record *r, const struct gw_codec *c)
-{
-    if (r->tensor != c->site.tensor_key || r->stage != (uint64_t)c->site.stage)
-        return false;
-    if (r->stage == 2) /* the same links, on other elements */
-        return r->count > 0 && c->site.count > 0 &&
-               r->floats / r->count == gw_codec_state_count(c) / c->site.count &&
-               r->floats % r->count == 0;
-    return r->stage == 1 ? r->floats == r->count && gw_codec_state_count(c) == c->site.count
-                         : r->floats == gw_codec_state_count(c) && r->count == c->site.count;
-}
-
-static gw_status fold_unit(gw_plan *plan, struct gw_codec *c, const void *const *buffers,
-                           const size_t *bytes, int count, float *next)
-{
-    uint64_t run = 0;
-    memset(next, 0, gw_codec_state_count(c) * sizeof *next);
-    for (int old = 0; old < count; old++) {
-        const uint8_t *in = buffers[old];
-        size_t at = GW_STATE_HEADER;
-        while (at < bytes[old]) {
-            struct gw_record r;
-            gw_status s = gw_record_read(&r, in, bytes[old], &at, &plan->error);
-            if (s)
-                return s;
-            if (!same_unit(&r, c))
-                continue;
-            run = r.run;
-            if (r.stage == 1)
-                fold_owner(c, &r, next);
-            else if (r.stage == 2)
-                fold_carried(plan, c, &r, count, next);
-            else
-                gw_record_fold(c, &r, old, count, next);
-        }
-    }
-    gw_codec_state_load(c, next);
-    gw_record_set_run(c, run);
-    return GW_OK;
-}
-
-static gw_status check_folds(gw_plan *plan, const void *const *buffers, const size_t *bytes,
-                             int count)
-{
-    for (int old = 0; old < count; old++) {
-        struct gw_state_header h;
-        gw_status s = gw_state_open(&h, buffers[old], bytes[old], &plan->error);
-        if (s)
-            return s;
-        if (h.ranks != (uint32_t)count || h.rank != (uint32_t)old)
-            return gw_fail(&plan->error, GW_EMISMATCH, "buffer %d of %d was saved by rank %u of %u",
-                           old, count, h.rank, h.ranks);
-        size_t at = GW_STATE_HEADER;
-        while (at < bytes[old]) {
-            struct gw_record r;
-            s = gw_record_read(&r, buffers[old], bytes[old], &at, &plan->error);
-            if (!s)
-                s = gw_record_check_values(&r, &plan->error);
-            if (!s && r.stage == 0 && (r.first != 0 || r.count > SIZE_MAX / 4))
-                s = gw_fail(&plan->error, GW_EMISMATCH, "a record covers part of a tensor");
-            if (s)
-                return s;
-        }
-    }
-    return GW_OK;
-}
-
-gw_status gw_plan_load_folded(gw_plan *plan, const void *const *buffers, const size_t *bytes,
-                              int count, gw_fold fold)
-{
-    if (!plan || !buffers || !bytes || count < 1)
-        return GW_EINVAL;
-    gw_status s = check_idle(plan);
-    if (!s)
-        s = check_folds(plan, buffers, bytes, count);
-    if (s)
-        return s;
-    if (count == plan->problem.size)
-        return gw_plan_load(plan, buffers[plan->problem.rank], bytes[plan->problem.rank]);
-    if (fold == GW_FOLD_REFUSE)
-        return gw_fail(&plan->error, GW_EMISMATCH,
-                       "the state was saved by %d ranks, the plan has %d: ask to drop or fold it",
-                       count, plan->problem.size);
-    float *next = open_scratch(plan);
-    if (!next)
-        return gw_fail(&plan->error, GW_ENOMEM, "not enough memory to fold a state");
-    for (int i = 0; !s && i < units(plan); i++) {
-        struct gw_codec *c = unit_codec(plan, i);
-        if (c && fold == GW_FOLD_DROP)
-            gw_codec_state_load(c, next);
-        else if (c)
-            s = fold_unit(plan, c, buffers, bytes, count, next);
-    }
-    free(next);
-    return s;
-}
-
 gw_status gw_plan_rescale(gw_plan *plan, double factor)
 {
     if (!plan)
         return GW_EINVAL;
-    gw_status s = check_idle(plan);
+    gw_status s = gw_state_idle(plan);
     if (s)
         return s;
     if (!isfinite(factor) || !isfinite((float)factor))
         return gw_fail(&plan->error, GW_EINVAL, "gw_plan_rescale: the factor is not finite");
-    for (int i = 0; i < units(plan); i++)
-        if (unit_codec(plan, i))
-            gw_codec_scale_residual(unit_codec(plan, i), (float)factor);
+    for (int i = 0; i < gw_state_units(plan); i++)
+        if (gw_state_codec(plan, i))
+            gw_codec_scale_residual(gw_state_codec(plan, i), (float)factor);
     return GW_OK;
 }

@@ -110,6 +110,12 @@ tests_test_promises_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_test_promises_LDADD = libranks.la $(rooms_LIBS) $(CHECK_LIBS)
 TESTS += tests/test_promises
 
+check_PROGRAMS += tests/test_state
+tests_test_state_SOURCES = tests/test_state.c
+tests_test_state_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_state_LDADD = libranks.la $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_state
+
 check_PROGRAMS += tests/test_pins
 tests_test_pins_SOURCES = tests/test_pins.c
 tests_test_pins_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)

@@ -49,7 +49,7 @@ typedef struct gw_rule {
     const char *codec;
 } gw_rule;
 
-/* What to do with residuals saved by another number of ranks. */
+/* What to do with states saved by another number of ranks. */
 typedef enum gw_fold {
     GW_FOLD_REFUSE = 0, /* an error */
     GW_FOLD_DROP,       /* start from zero */
@@ -190,15 +190,24 @@ GW_API size_t gw_plan_state_bytes(const gw_plan *plan);
 GW_API GW_MUST_CHECK gw_status gw_plan_save(const gw_plan *plan, void *buffer, size_t capacity,
                                             size_t *written);
 
-/* Read what the same rank of an equal plan wrote: the next run then gives the bits it would have
- * given there. Local. With another number of ranks: use gw_plan_load_folded.
+/* Read what the same rank wrote: in an equal plan the next run then gives the bits it would have
+ * given there. Pieces may have another size: a plan that measured may choose another one after a
+ * restart, and residuals and momenta go, bit for bit, to the pieces that have their elements now.
+ * Another algorithm may keep residuals on other ranks (direct and hierarchy do with owners, others
+ * only with who sends): that is GW_EMISMATCH; name the algorithm in the options, keep the choice in
+ * a file (GRADWIRE_PINS), or use gw_plan_load_folded, as for another number of ranks. Local.
  * Errors: GW_EMISMATCH (the words name what differs), GW_EPAYLOAD; nothing changed. */
 GW_API GW_MUST_CHECK gw_status gw_plan_load(gw_plan *plan, const void *buffer, size_t bytes);
 
 /* Read states that `count` ranks wrote (all of them, in rank order), into a plan whose number of
- * ranks may differ. Every rank passes the same buffers. GW_FOLD_SUM keeps what was not sent yet:
- * old rank r's residual goes to new rank r % size, and for GW_MEAN is scaled by size / count;
- * owners' residuals move with their elements. Local. Errors: as gw_plan_load. */
+ * ranks or algorithm may differ. Every rank passes the same buffers. GW_FOLD_SUM keeps what was not
+ * sent yet: old rank r's residual goes to new rank r % size, and for GW_MEAN is scaled by size /
+ * count; owners' residuals move with their elements, and where the new algorithm has no owners, go
+ * into the residual of rank r % size, for GW_MEAN times size, since they are of the result. Where
+ * nodes carry sums, residuals go to the first node; momenta then begin anew. With as many ranks as
+ * the plan has, residuals keep their bits where they do not move to another kind of keeper;
+ * GW_FOLD_DROP then drops nothing, and GW_FOLD_REFUSE is gw_plan_load. Local. Errors: as
+ * gw_plan_load. */
 GW_API GW_MUST_CHECK gw_status gw_plan_load_folded(gw_plan *plan, const void *const *buffers,
                                                    const size_t *bytes, int count, gw_fold fold);
 
