@@ -276,7 +276,7 @@ static void switch_often(gw_comm *comm, void *context)
     }
     if (!plan)
         return;
-    gw_stats stats;
+    gw_stats stats = { 0 };
     expect(gw_plan_stats(plan, &stats) == GW_OK && stats.runs + stats.failed_runs == 6,
            "%llu runs and %llu failed since the last load, expected 6",
            (unsigned long long)stats.runs, (unsigned long long)stats.failed_runs);

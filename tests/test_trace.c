@@ -78,8 +78,10 @@ static void run_job(gw_comm *comm, void *context)
                                  .algorithm = job->algorithm,
                                  .name = job->name,
                                  .piece_count = job->piece };
-    if (!expect(x != NULL, "out of memory"))
+    if (!x) {
+        expect(0, "out of memory");
         return;
+    }
     fill_input(x, job->count, rank);
     for (int p = 0; p < job->plans; p++) {
         gw_plan *plan = NULL;
