@@ -189,7 +189,7 @@ INLINE struct coded row_codes(__m512 x, __m512 inverse, __m512 levels, __m512i r
 {
     const __m512 base = _mm512_set1_ps(nearest ? 0x1p23f : 128.0f);
     const __m512i sign = _mm512_set1_epi32((int)0x80000000u);
-    const int least_magnitude = 0xa; /* and no sign; of NaN and a number, the number */
+    enum { least_magnitude = 0xa }; /* and no sign; of NaN and a number, the number */
     __m512 v = _mm512_range_ps(_mm512_mul_ps(x, inverse), levels, least_magnitude);
     __m512i fixed = _mm512_castps_si512(_mm512_add_ps(v, base)), whole = fixed;
     if (!nearest) {
