@@ -13,6 +13,9 @@ typedef double f64_any __attribute__((aligned(1), may_alias));
 typedef uint16_t u16_any __attribute__((aligned(1), may_alias));
 typedef int32_t i32_any __attribute__((aligned(1), may_alias));
 typedef uint64_t u64_any __attribute__((aligned(1), may_alias));
+/* As many as every CPU divides at once. */
+typedef float f32_four __attribute__((vector_size(16), aligned(1), may_alias));
+typedef double f64_two __attribute__((vector_size(16), aligned(1), may_alias));
 
 size_t gw_type_bytes(gw_type type)
 {
@@ -122,21 +125,71 @@ void gw_elements_combine(const struct gw_kernels *kernels, gw_type type, gw_oper
     }
 }
 
+/* ---- divide ---------------------------------------------------------------------------------- */
+
+/* The product with 1 / divisor is the quotient: both are exact before they are rounded once. */
+static bool is_power_of_two(int divisor)
+{
+    return divisor > 0 && (divisor & (divisor - 1)) == 0;
+}
+
+static void divide_f32(gw_f32 *x, size_t count, int divisor)
+{
+    float d = (float)divisor, inverse = 1 / d;
+    size_t i = 0;
+    if (is_power_of_two(divisor)) {
+        for (; i + 4 <= count; i += 4)
+            *(f32_four *)(x + i) *= inverse;
+    } else {
+        for (; i + 4 <= count; i += 4)
+            *(f32_four *)(x + i) /= d;
+    }
+    for (; i < count; i++)
+        x[i] /= d;
+}
+
+static void divide_f64(f64_any *x, size_t count, int divisor)
+{
+    double d = divisor, inverse = 1 / d;
+    size_t i = 0;
+    if (is_power_of_two(divisor)) {
+        for (; i + 2 <= count; i += 2)
+            *(f64_two *)(x + i) *= inverse;
+    } else {
+        for (; i + 2 <= count; i += 2)
+            *(f64_two *)(x + i) /= d;
+    }
+    for (; i < count; i++)
+        x[i] /= d;
+}
+
+/* By groups, as floats. */
+static void divide_halves(gw_type type, u16_any *x, size_t count, int divisor)
+{
+    enum { GROUP = 64 };
+    gw_f32 wide[GROUP];
+    for (size_t at = 0; at < count; at += GROUP) {
+        size_t n = gw_min_size(GROUP, count - at);
+        for (size_t i = 0; i < n; i++)
+            wide[i] = widen(type, x[at + i]);
+        divide_f32(wide, n, divisor);
+        for (size_t i = 0; i < n; i++)
+            x[at + i] = narrow(type, wide[i]);
+    }
+}
+
 void gw_elements_divide(gw_type type, void *x, size_t count, int divisor)
 {
     switch (type) {
     case GW_F32:
-        for (size_t i = 0; i < count; i++)
-            ((gw_f32 *)x)[i] /= (float)divisor;
+        divide_f32(x, count, divisor);
         break;
     case GW_F64:
-        for (size_t i = 0; i < count; i++)
-            ((f64_any *)x)[i] /= divisor;
+        divide_f64(x, count, divisor);
         break;
     case GW_F16:
     case GW_BF16:
-        for (size_t i = 0; i < count; i++)
-            ((u16_any *)x)[i] = narrow(type, widen(type, ((u16_any *)x)[i]) / (float)divisor);
+        divide_halves(type, x, count, divisor);
         break;
     case GW_I32:
         break;

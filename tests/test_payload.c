@@ -244,6 +244,42 @@ START_TEST(element_types)
 }
 END_TEST
 
+/* Quotients as one division at a time gives them, at any address, whatever the divisor. */
+START_TEST(divided_as_one_by_one)
+{
+    enum { NUMBERS = 259 };
+    static const uint32_t odd[] = { 0,          0x80000000, 1,          0x807fffff, 0x00800000,
+                                    0x7f7fffff, 0x7f800000, 0xff800000, 0x7fc00001 };
+    static const int divisors[] = { 1, 2, 3, 4, 5, 7, 8, 24, 64, 1000, 65537, 1 << 24 };
+    uint8_t room[8 * NUMBERS + 1], *at = room + 1;
+    for (size_t k = 0; k < sizeof divisors / sizeof *divisors; k++) {
+        int n = divisors[k];
+        uint32_t seed = 12345;
+        float x[NUMBERS];
+        double y[NUMBERS];
+        for (int i = 0; i < NUMBERS; i++) {
+            seed = seed * 1664525 + 1013904223;
+            x[i] = gw_bits_float(i % 3 ? seed : odd[i / 3 % (int)(sizeof odd / sizeof *odd)]);
+            y[i] = (double)x[i] * (i % 5 ? 1 : 0x1p-1000);
+        }
+        memcpy(at, x, sizeof x);
+        gw_elements_divide(GW_F32, at, NUMBERS, n);
+        for (int i = 0; i < NUMBERS; i++) {
+            volatile float expected = x[i] / (float)n;
+            ck_assert_msg(memcmp(at + 4 * i, (float[]){ expected }, 4) == 0,
+                          "float %d, %a / %d: expected %a", i, (double)x[i], n, (double)expected);
+        }
+        memcpy(at, y, sizeof y);
+        gw_elements_divide(GW_F64, at, NUMBERS, n);
+        for (int i = 0; i < NUMBERS; i++) {
+            volatile double expected = y[i] / n;
+            ck_assert_msg(memcmp(at + 8 * i, (double[]){ expected }, 8) == 0,
+                          "double %d, %a / %d: expected %a", i, y[i], n, expected);
+        }
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("payload");
@@ -257,6 +293,7 @@ int main(void)
     tcase_add_test(tcase, public_calls_keep_their_order);
     tcase_add_test(tcase, abort_messages);
     tcase_add_test(tcase, element_types);
+    tcase_add_test(tcase, divided_as_one_by_one);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
