@@ -6,6 +6,7 @@
 #include "collectives/state.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "collectives/gate.h"
@@ -23,6 +24,13 @@ struct gw_codec *gw_state_codec(const struct gw_plan *plan, int i)
     if (i < plan->tensors_count)
         return gw_state_carries(plan) ? NULL : plan->tensors[i].codec;
     return plan->owners[i - plan->tensors_count];
+}
+
+uint64_t gw_state_parted_spec(const struct gw_plan_tensor *tensor)
+{
+    char text[GW_SPEC_TEXT + 8];
+    snprintf(text, sizeof text, "%s@owners", tensor->spec);
+    return gw_hash_text(text);
 }
 
 static uint64_t unit_spec(const struct gw_plan *plan, int i)
@@ -58,7 +66,10 @@ gw_status gw_plan_save(const gw_plan *plan, void *buffer, size_t capacity, size_
     for (int i = 0; i < gw_state_units(plan); i++) {
         if (!gw_state_codec(plan, i))
             continue;
-        at += gw_record_put(out + at, gw_state_codec(plan, i), unit_spec(plan, i));
+        bool parted = i < plan->tensors_count && !plan->algorithm->whole &&
+                      gw_state_codec(plan, i)->core->row->state_count;
+        at += gw_record_put(out + at, gw_state_codec(plan, i),
+                            parted ? gw_state_parted_spec(&plan->tensors[i]) : unit_spec(plan, i));
         records++;
     }
     gw_state_seal(out, at, plan->problem.size, plan->problem.rank, records);
@@ -109,8 +120,10 @@ static gw_status check_unit(struct reader *from, const struct gw_record *r,
 
 /* What a rank keeps of a tensor that it sends: one record. There is none where the state is of an
  * algorithm in which nodes send. */
-static gw_status read_tensor(struct reader *from, struct gw_codec *c, uint64_t spec)
+static gw_status read_tensor(struct reader *from, const struct gw_plan_tensor *tensor,
+                             uint64_t spec)
 {
+    struct gw_codec *c = tensor->codec;
     size_t at = from->at, floats = gw_codec_state_count(c);
     struct gw_record r = { .stage = 1 };
     gw_status s = at < from->bytes
@@ -118,11 +131,14 @@ static gw_status read_tensor(struct reader *from, struct gw_codec *c, uint64_t s
                       : GW_OK;
     if (s)
         return s;
+    bool parted = r.spec == gw_state_parted_spec(tensor);
+    r.spec = parted ? spec : r.spec;
     if (r.stage != 0 && floats == 0) {
         from->at = at;
         r.floats = 0;
     } else if (r.tensor != c->site.tensor_key || r.first != c->site.first ||
-               r.count != c->site.count || r.stage != 0) {
+               r.count != c->site.count || r.stage != 0 ||
+               (parted && from->plan->algorithm->whole)) {
         return another_layout(from, c);
     } else if (!from->scratch) {
         return check_unit(from, &r, c, spec, r.floats == floats);
@@ -219,7 +235,7 @@ static gw_status walk(gw_plan *plan, const uint8_t *in, size_t bytes, float *scr
     for (int i = 0; !s && i < gw_state_units(plan); i++) {
         struct gw_codec *c = gw_state_codec(plan, i);
         if (c)
-            s = i < plan->tensors_count ? read_tensor(&from, c, unit_spec(plan, i))
+            s = i < plan->tensors_count ? read_tensor(&from, &plan->tensors[i], unit_spec(plan, i))
                                         : read_owner(&from, c, unit_spec(plan, i));
     }
     bool more = from.used < from.owner.count;

@@ -12,6 +12,11 @@ int gw_state_units(const struct gw_plan *plan);
 /* The codec of unit i; NULL where there is none. */
 struct gw_codec *gw_state_codec(const struct gw_plan *plan, int i);
 
+/* What a record of the tensor is said to be of where its core remembers what this rank merged
+ * (vote:ties=previous), and ranks merge only what they own: such a memory is of no use where every
+ * rank merges everything, for then all must remember the same. */
+uint64_t gw_state_parted_spec(const struct gw_plan_tensor *tensor);
+
 /* Where nodes carry sums, tensors' own codecs only decode. */
 static inline bool gw_state_carries(const struct gw_plan *plan)
 {

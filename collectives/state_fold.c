@@ -55,7 +55,8 @@ static gw_status check_record(struct folding *f, const struct gw_record *r)
     if (!tensor)
         return gw_fail(error, GW_EMISMATCH,
                        "the saved state is of a tensor that the plan does not have");
-    if (r->spec != gw_hash_text(r->stage == 1 ? tensor->owner_spec : tensor->spec))
+    bool parted = r->stage == 0 && r->spec == gw_state_parted_spec(tensor);
+    if (!parted && r->spec != gw_hash_text(r->stage == 1 ? tensor->owner_spec : tensor->spec))
         return gw_fail(error, GW_EMISMATCH,
                        "the saved state of tensor '%s' is of another codec than '%s'", tensor->name,
                        tensor->spec);
@@ -112,6 +113,17 @@ static bool has_owners(const struct gw_plan *plan, const struct gw_codec *c)
            strncmp(tensor->owner_spec, "ef+", 3) == 0;
 }
 
+/* What ranks remember of parts that they merged begins anew where all merge everything. */
+static void forget_parts(const struct gw_plan *plan, const struct gw_codec *c,
+                         const struct gw_record *r, float *next)
+{
+    if (!c->core->row->state_count ||
+        r->spec != gw_state_parted_spec(find_tensor(plan, c->site.tensor_key)))
+        return;
+    size_t core = c->core->row->state_count(c->core);
+    memset(next + gw_codec_state_count(c) - core, 0, core * sizeof *next);
+}
+
 static void fold_record(const struct folding *f, const struct gw_codec *c,
                         const struct gw_record *r, int old)
 {
@@ -127,6 +139,8 @@ static void fold_record(const struct folding *f, const struct gw_codec *c,
     }
     if (c->site.stage == 0 && r->stage == 0) {
         gw_record_fold(c, r, old, f->count, f->next);
+        if (f->plan->algorithm->whole)
+            forget_parts(f->plan, c, r, f->next);
         return;
     }
     /* Of what is carried, the first node takes what there is. */

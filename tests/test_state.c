@@ -24,6 +24,7 @@ struct kind {
 struct scene {
     const char *spec;
     struct kind old, now;
+    unsigned long long out[RANKS]; /* digests of the last results */
     void *states[RANKS];
     size_t bytes[RANKS];
     double kept[2][RANKS][ELEMENTS]; /* of the result, by what a rank keeps: before, after */
@@ -45,7 +46,7 @@ static gw_plan *open_plan(gw_comm *comm, const char *spec, const struct kind *ki
     return plan;
 }
 
-static void run_once(gw_plan *plan, int me, int run)
+static unsigned long long run_once(gw_plan *plan, int me, int run)
 {
     static _Thread_local float in[ELEMENTS], out[ELEMENTS];
     const void *from[TENSORS];
@@ -60,6 +61,7 @@ static void run_once(gw_plan *plan, int me, int run)
     gw_status s = gw_start_list(plan, from, to);
     s = s ? s : gw_wait(plan);
     expect(!s, "run %d: %s", run, gw_plan_error(plan));
+    return digest(out, sizeof out);
 }
 
 static void collect(double *kept, const gw_plan *plan)
@@ -169,7 +171,7 @@ static const struct {
     { "qsgd:bits=4,bucket=64", "direct" }, { "momentum+ef+topk:ratio=0.05", "direct" },
     { "ef+randomk:ratio=0.1", "linear" },  { "momentum+vote", "linear" },
     { "ef+topk:ratio=0.05", "hierarchy" }, { "momentum+ef+topk:ratio=0.05", "hierarchy" },
-    { "ef+sign:bucket=64", "gather" },
+    { "ef+sign:bucket=64", "gather" },     { "momentum+vote:ties=previous", "linear" },
 };
 enum { SAME = sizeof same / sizeof *same };
 
@@ -218,7 +220,7 @@ static void other_body(gw_comm *comm, void *context)
     collect(scene->kept[1][me], plan);
     for (int i = 0; i < plan->owners_count; i++)
         expect(!plan->owners[i] || plan->owners[i]->run == RUNS, "an owner is at another run");
-    run_once(plan, me, RUNS);
+    scene->out[me] = run_once(plan, me, RUNS);
     gw_plan_close(plan);
 }
 
@@ -251,6 +253,19 @@ START_TEST(algorithms_may_change)
         check_kept(scene, RANKS);
         forget(scene);
     }
+}
+END_TEST
+
+/* Who merges only what it owns does not remember the rest: then all would settle ties apart. */
+START_TEST(memories_of_parts_are_not_taken_for_whole)
+{
+    struct kind old = { "linear", 300, GW_SUM }, now = { "gather", 300, GW_SUM };
+    struct scene *scene = make_scene("momentum+vote:ties=previous", old, now);
+    run_ranks_on(2, "", RANKS, other_body, scene);
+    ck_assert_int_eq(failures(), 0);
+    for (int r = 0; r < RANKS; r++)
+        ck_assert_msg(scene->out[r] == scene->out[0], "ranks 0 and %d have other results", r);
+    forget(scene);
 }
 END_TEST
 
@@ -333,6 +348,7 @@ int main(void)
     tcase_set_timeout(tests, 120);
     tcase_add_loop_test(tests, pieces_may_change, 0, SAME);
     tcase_add_loop_test(tests, algorithms_may_change, 0, WAYS);
+    tcase_add_test(tests, memories_of_parts_are_not_taken_for_whole);
     tcase_add_test(tests, algorithm_and_ranks_may_change);
     tcase_add_test(tests, what_does_not_fit_is_refused);
     suite_add_tcase(suite, tests);

@@ -204,10 +204,10 @@ GW_API GW_MUST_CHECK gw_status gw_plan_load(gw_plan *plan, const void *buffer, s
  * sent yet: old rank r's residual goes to new rank r % size, and for GW_MEAN is scaled by size /
  * count; owners' residuals move with their elements, and where the new algorithm has no owners, go
  * into the residual of rank r % size, for GW_MEAN times size, since they are of the result. Where
- * nodes carry sums, residuals go to the first node; momenta then begin anew. With as many ranks as
- * the plan has, residuals keep their bits where they do not move to another kind of keeper;
- * GW_FOLD_DROP then drops nothing, and GW_FOLD_REFUSE is gw_plan_load. Local. Errors: as
- * gw_plan_load. */
+ * nodes carry sums, residuals go to the first node, and momenta begin anew; so do remembered votes
+ * (vote:ties=previous) that move from owners to a gather. With as many ranks as the plan has,
+ * residuals keep their bits where they do not move to another kind of keeper; GW_FOLD_DROP then
+ * drops nothing, and GW_FOLD_REFUSE is gw_plan_load. Local. Errors: as gw_plan_load. */
 GW_API GW_MUST_CHECK gw_status gw_plan_load_folded(gw_plan *plan, const void *const *buffers,
                                                    const size_t *bytes, int count, gw_fold fold);
 
