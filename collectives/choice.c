@@ -80,6 +80,15 @@ gw_status gw_price_row(double *seconds, const struct gw_algorithm_row *row,
 /* ---- the choice --------------------------------------------------------------------------------
  */
 
+/* Messages between ranks of a node take up to several times what they are priced at when ranks are
+ * moved from core to core; memory that they share needs the fewest hand-overs. */
+static const double HAND_OVERS = 1.5;
+
+double gw_choice_rank(const struct gw_algorithm_row *row, double seconds)
+{
+    return row == &gw_shared_memory ? seconds / HAND_OVERS : seconds;
+}
+
 static gw_status refuse(const struct gw_algorithm_row *row, struct gw_error *error)
 {
     if (row)
@@ -111,7 +120,8 @@ static gw_status cheapest_row(struct gw_choice *best, const struct gw_problem *p
         size_t used = strlen(others);
         snprintf(others + used, capacity - used, "%s%s %.4g ms%s", used ? ", " : "", row->info.name,
                  seconds * 1e3, tuned ? " as tuned" : "");
-        if (!best->row || seconds < best->seconds)
+        double rank = gw_choice_rank(row, seconds);
+        if (!best->row || rank < gw_choice_rank(best->row, best->seconds))
             *best = (struct gw_choice){ row, usual(wish), seconds, tuned };
     }
     return best->row ? GW_OK : refuse(NULL, error);

@@ -39,4 +39,7 @@ gw_status gw_choose(struct gw_choice *out, const struct gw_problem *p, const str
 /* Is there more than one thing that gw_choose could do? If not, prices need no measured numbers. */
 bool gw_choice_is_open(const struct gw_problem *p, size_t elements, const struct gw_wish *wish);
 
+/* What rows are compared by: seconds, less for the row that suffers least from a busy node. */
+double gw_choice_rank(const struct gw_algorithm_row *row, double seconds);
+
 #endif

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/settings.h"
+#include "collectives/choice.h"
 #include "collectives/costs.h"
 #include "collectives/pins.h"
 #include "collectives/trial.h"
@@ -92,17 +93,22 @@ struct decision {
     struct gw_contender contenders[GW_CONTENDERS_MAX]; /* the codec, then raw: the best first */
 };
 
+static double rank_of(const struct gw_contender *c)
+{
+    return gw_choice_rank(c->algorithm, c->seconds);
+}
+
 /* Sorted by rising price; what is too much falls off the end. */
 static void insert(struct decision *d, struct gw_contender c)
 {
     int at = d->contenders_count;
-    if (at == GW_CONTENDERS_MAX && d->contenders[at - 1].seconds <= c.seconds)
+    if (at == GW_CONTENDERS_MAX && rank_of(&d->contenders[at - 1]) <= rank_of(&c))
         return;
     if (at == GW_CONTENDERS_MAX)
         at--;
     else
         d->contenders_count++;
-    for (; at > 1 && d->contenders[at - 1].seconds > c.seconds; at--)
+    for (; at > 1 && rank_of(&d->contenders[at - 1]) > rank_of(&c); at--)
         d->contenders[at] = d->contenders[at - 1];
     d->contenders[at] = c;
 }
