@@ -158,19 +158,25 @@ struct pair {
     __m512i first, second;
 };
 
-/* The random numbers (gw_random_u16) of elements element + 0..31, a multiple of 32. Their counters
- * differ in the low 4 bits only, which are 0 in the first: the hash's first shift does not see
- * them, and can be done before the lanes part. */
-INLINE struct pair random_rows(struct gw_random_key key, uint64_t element)
+/* The counter of the hash of gw_random_u16 for `element`, after the hash's first shift. */
+INLINE uint32_t first_hash(struct gw_random_key key, uint64_t element)
+{
+    uint64_t counter = element / 2;
+    uint32_t h = (uint32_t)counter ^ key.first ^ ((uint32_t)(counter >> 32) * 0x9e3779b9u);
+    return h ^ h >> 16;
+}
+
+/* The random numbers of 32 elements, which are number `pair` of a piece. Counters of a piece that
+ * starts at a multiple of its size differ in low bits only, which are 0 in the first: the shift
+ * above does not see them, and they come in here. */
+INLINE struct pair random_rows(__m512i first, int pair, uint32_t second)
 {
     const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     const __m512i low_half = _mm512_set1_epi32(0xffff);
-    uint64_t counter = element / 2;
-    uint32_t base = (uint32_t)counter ^ key.first ^ ((uint32_t)(counter >> 32) * 0x9e3779b9u);
-    __m512i h = _mm512_xor_si512(_mm512_set1_epi32((int)(base ^ base >> 16)), lanes);
+    __m512i h = _mm512_xor_si512(first, _mm512_or_si512(lanes, _mm512_set1_epi32(16 * pair)));
     h = _mm512_mullo_epi32(h, _mm512_set1_epi32(0x21f0aaad));
     h = _mm512_xor_si512(h, _mm512_srli_epi32(h, 15));
-    h = _mm512_add_epi32(h, _mm512_set1_epi32((int)key.second));
+    h = _mm512_add_epi32(h, _mm512_set1_epi32((int)second));
     h = _mm512_mullo_epi32(h, _mm512_set1_epi32(0x735a2d97));
     __m512i shifted = _mm512_srli_epi32(h, 15);
     return (struct pair){ _mm512_ternarylogic_epi32(h, shifted, low_half, 0x28), /* (h ^ s) & m */
@@ -218,60 +224,116 @@ INLINE void put_top(struct sections *s, __m512i top, int bits, int step, uint8_t
 }
 
 /* x minus the value of its code. */
-INLINE void leave_rest(const struct gw_rest *left, size_t i, __m512 x, __m512 magnitude)
+INLINE __m512 rest_of(__m512 x, __m512 scale, __m512 magnitude)
 {
     const __m512i sign = _mm512_set1_epi32((int)0x80000000u);
-    __m512i value = _mm512_castps_si512(_mm512_mul_ps(row_scale(&left->scales, i), magnitude));
+    __m512i value = _mm512_castps_si512(_mm512_mul_ps(scale, magnitude));
     value = _mm512_ternarylogic_epi32(value, _mm512_castps_si512(x), sign, 0x78); /* v ^ (x & s) */
-    __m512 rest = _mm512_sub_ps(x, _mm512_castsi512_ps(value));
-    if (left->stream)
+    return _mm512_sub_ps(x, _mm512_castsi512_ps(value));
+}
+
+/* What is known of a loop when it is compiled. `rows`: of a piece, in which there is one scale.
+ * `rest`: leave one; of a sum with the state; shrunk; past the cache. */
+struct shape {
+    int bits, nearest, rows, rest, state, shrinks, stream;
+};
+
+struct piece_scales {
+    __m512 inverse, scale;
+};
+
+INLINE void quantize_row(const struct gw_quantizer *q, const struct gw_rest *left,
+                         struct piece_scales scales, const gw_f32 *x, size_t i, __m512i random,
+                         struct sections *s, struct shape is, int step, uint8_t *out)
+{
+    __m512 v = load_floats(x + i);
+    if (is.state)
+        v = _mm512_add_ps(v, load_floats(left->state + i));
+    __m512 y = is.shrinks ? _mm512_mul_ps(v, _mm512_set1_ps(left->shrink)) : v;
+    struct coded code =
+        row_codes(y, scales.inverse, _mm512_set1_ps(q->levels), random, is.bits, is.nearest);
+    put_top(s, code.top, is.bits, step, out);
+    if (!is.rest)
+        return;
+    __m512 rest = rest_of(v, scales.scale, code.magnitude);
+    if (is.stream)
         _mm512_stream_ps((void *)(left->out + i), rest);
     else
         store_floats(left->out + i, rest);
 }
 
-INLINE void quantize_row(const struct gw_quantizer *q, const struct gw_rest *left, const gw_f32 *x,
-                         size_t i, __m512i random, struct sections *s, int bits, int nearest,
-                         int step, uint8_t *out)
+INLINE struct piece_scales find_scales(const struct gw_quantizer *q, const struct gw_rest *left,
+                                       size_t i)
 {
-    __m512 v = load_floats(x + i);
-    if (left && left->state)
-        v = _mm512_add_ps(v, load_floats(left->state + i));
-    __m512 y = left ? _mm512_mul_ps(v, _mm512_set1_ps(left->shrink)) : v;
-    struct coded code =
-        row_codes(y, row_scale(&q->inverse, i), _mm512_set1_ps(q->levels), random, bits, nearest);
-    put_top(s, code.top, bits, step, out);
-    if (left)
-        leave_rest(left, i, v, code.magnitude);
+    return (struct piece_scales){ row_scale(&q->inverse, i),
+                                  left ? row_scale(&left->scales, i) : _mm512_setzero_ps() };
 }
 
 INLINE void quantize_group(const struct gw_quantizer *q, const struct gw_rest *left,
-                           const gw_f32 *x, size_t at, int bits, int nearest, uint8_t *out)
+                           const gw_f32 *x, size_t at, struct shape is, uint8_t *out)
 {
     struct sections s = { 0 };
-    for (int step = 0; step < STEPS; step += 2) {
-        size_t i = at + (size_t)step * 16;
-        struct pair random = { 0 };
-        if (!nearest)
-            random = random_rows(q->key, q->element + i);
-        gw_prefetch_pair(q->ahead, i);
-        quantize_row(q, left, x, i, random.first, &s, bits, nearest, step, out);
-        quantize_row(q, left, x, i + 16, random.second, &s, bits, nearest, step + 1, out);
+    for (int begin = 0; begin < STEPS; begin += is.rows) {
+        size_t start = at + (size_t)begin * 16;
+        struct piece_scales scales = find_scales(q, is.rest ? left : NULL, start), next = scales;
+        __m512i first = _mm512_set1_epi32((int)first_hash(q->key, q->element + start));
+#pragma GCC unroll 4
+        for (int row = 0; row < is.rows; row += 2) {
+            size_t i = start + (size_t)row * 16;
+            struct pair random = { 0 };
+            if (!is.nearest)
+                random = random_rows(first, row / 2, q->key.second);
+            if (is.rows == 2)
+                next = find_scales(q, is.rest ? left : NULL, i + 16);
+            gw_prefetch_pair(q->ahead, i);
+            quantize_row(q, left, scales, x, i, random.first, &s, is, begin + row, out);
+            quantize_row(q, left, next, x, i + 16, random.second, &s, is, begin + row + 1, out);
+        }
     }
 }
 
 INLINE size_t quantize_groups(const struct gw_quantizer *given, const struct gw_rest *left,
-                              const gw_f32 *x, size_t count, int bits, uint8_t *out)
+                              const gw_f32 *x, size_t count, struct shape is, uint8_t *out)
 {
     const struct gw_quantizer here = *given, *q = &here; /* which no store to `out` can change */
     size_t at = 0;
-    for (; at + GW_GROUP <= count; at += GW_GROUP, out += GW_GROUP / 8 * bits) {
-        if (q->nearest)
-            quantize_group(q, left, x, at, bits, 1, out);
-        else
-            quantize_group(q, left, x, at, bits, 0, out);
-    }
+    for (; at + GW_GROUP <= count; at += GW_GROUP, out += GW_GROUP / 8 * is.bits)
+        quantize_group(q, left, x, at, is, out);
     return at;
+}
+
+/* True if pieces of 8 rows start at multiples of their size and have one scale. */
+INLINE int in_pieces(const struct gw_quantizer *q)
+{
+    return q->inverse.shift >= 7 && q->inverse.offset % 128 == 0 && q->element % 128 == 0;
+}
+
+/* What the codecs do most has loops of its own. */
+INLINE size_t quantize_shape(const struct gw_quantizer *q, const struct gw_rest *left,
+                             const gw_f32 *x, size_t count, int bits, uint8_t *out)
+{
+    int common = (bits == 4 || bits == 8) && !q->nearest && in_pieces(q);
+    struct shape is = { .bits = bits, .rows = 2 };
+    if (!left) {
+        if (common)
+            return quantize_groups(q, NULL, x, count, (struct shape){ bits, .rows = 8 }, out);
+        if (!q->nearest)
+            return quantize_groups(q, NULL, x, count, is, out);
+        is.nearest = 1;
+        return quantize_groups(q, NULL, x, count, is, out);
+    }
+    const struct gw_rest here = *left;
+    if (common && left->state && left->shrink == 1)
+        return left->stream
+                   ? quantize_groups(q, &here, x, count, (struct shape){ bits, 0, 8, 1, 1, 0, 1 },
+                                     out)
+                   : quantize_groups(q, &here, x, count, (struct shape){ bits, 0, 8, 1, 1, 0, 0 },
+                                     out);
+    is = (struct shape){ bits, 0, 2, 1, left->state != NULL, 1, left->stream };
+    if (!q->nearest)
+        return quantize_groups(q, &here, x, count, is, out);
+    is.nearest = 1;
+    return quantize_groups(q, &here, x, count, is, out);
 }
 
 INLINE size_t quantize_bits(const struct gw_quantizer *q, const struct gw_rest *left,
@@ -281,19 +343,19 @@ INLINE size_t quantize_bits(const struct gw_quantizer *q, const struct gw_rest *
         return 0;
     switch (q->bits) {
     case 2:
-        return quantize_groups(q, left, x, count, 2, out);
+        return quantize_shape(q, left, x, count, 2, out);
     case 3:
-        return quantize_groups(q, left, x, count, 3, out);
+        return quantize_shape(q, left, x, count, 3, out);
     case 4:
-        return quantize_groups(q, left, x, count, 4, out);
+        return quantize_shape(q, left, x, count, 4, out);
     case 5:
-        return quantize_groups(q, left, x, count, 5, out);
+        return quantize_shape(q, left, x, count, 5, out);
     case 6:
-        return quantize_groups(q, left, x, count, 6, out);
+        return quantize_shape(q, left, x, count, 6, out);
     case 7:
-        return quantize_groups(q, left, x, count, 7, out);
+        return quantize_shape(q, left, x, count, 7, out);
     case 8:
-        return quantize_groups(q, left, x, count, 8, out);
+        return quantize_shape(q, left, x, count, 8, out);
     default:
         return 0;
     }
