@@ -276,10 +276,10 @@ static void same_streamed(const struct gw_kernels *row, const char *what, size_t
 
 static void codes(const struct gw_kernels *row, size_t count, size_t pad)
 {
-    static const uint64_t elements[] = { 0, 32, 5, 16, (1ull << 37) + 64 };
+    static const uint64_t elements[] = { 0, 32, 5, (1ull << 37) + 64, (3ull << 36) + 640 };
     uint8_t packed[MOST + 64], other[MOST + 64];
     static uint8_t states[4 * MOST + 16];
-    int finite = pad != 0; /* a NaN less a number keeps no bits to compare */
+    int finite = pad != 0 || count % 2; /* a NaN less a number keeps no bits to compare */
     gw_f32 *x = fill(count, pad, finite), *y = (gw_f32 *)(states + pad);
     for (size_t i = 0; i < count; i++)
         y[i] = draw_float(1) * 1e-3f;
@@ -287,12 +287,12 @@ static void codes(const struct gw_kernels *row, size_t count, size_t pad)
     for (unsigned bits = 2; bits <= 8; bits++) {
         size_t cut = (bits + count) % CUTS, bytes = gw_packed_bytes(count, bits);
         struct gw_scales scales = draw_scales(0, cuts[cut].offset, cuts[cut].shift, 0, 2);
-        for (size_t turn = 0; turn < 6; turn++) {
+        for (size_t turn = 0; turn < 30; turn++) {
             struct gw_quantizer q = { .inverse = draw_scales(1, cuts[cut].offset, cuts[cut].shift,
                                                              0, (float)(1u << bits)),
                                       .levels = (float)((1u << (bits - 1)) - 1),
                                       .bits = bits,
-                                      .nearest = turn == 5,
+                                      .nearest = turn % 7 == 6,
                                       .key = { draw(), draw() },
                                       .element = elements[turn % 5] };
             scalar->quantize(&q, x, count, packed), row->quantize(&q, x, count, other);
@@ -300,7 +300,7 @@ static void codes(const struct gw_kernels *row, size_t count, size_t pad)
             struct gw_rest rest = { turn % 3 ? y : NULL, scales, turn % 2 ? 1.0f : 0.37f, a, 0 };
             scalar->quantize_rest(&q, &rest, x, count, packed);
             rest.out = b;
-            rest.stream = turn > 2;
+            rest.stream = turn % 4 > 1;
             row->quantize_rest(&q, &rest, x, count, other);
             same(row, "quantize_rest", count, pad, packed, other, bytes);
             if (finite)

@@ -182,19 +182,16 @@ INLINE __m256i hash(__m256i h, __m256i second)
     return _mm256_xor_si256(h, _mm256_srli_epi32(h, 15));
 }
 
-/* The hashes of elements element + 0..31, a multiple of 32: their counters differ in the low 4
- * bits only, which are 0 in the first, so that the first shift can be done before the lanes part.
- */
-INLINE struct row random_rows(struct gw_random_key key, uint64_t element)
+/* The hashes of 32 elements, which are number `pair` of a piece. Counters of a piece that starts at
+ * a multiple of its size differ in low bits only, which are 0 in the first: the shift above does
+ * not see them, and they come in here. */
+INLINE struct row random_rows(uint32_t first, int pair, __m256i second)
 {
-    uint64_t counter = element / 2;
-    uint32_t base = (uint32_t)counter ^ key.first ^ ((uint32_t)(counter >> 32) * 0x9e3779b9u);
-    const __m256i first = _mm256_set1_epi32((int)(base ^ base >> 16));
-    const __m256i second = _mm256_set1_epi32((int)key.second);
     const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
     const __m256i more = _mm256_setr_epi32(8, 9, 10, 11, 12, 13, 14, 15);
-    return (struct row){ hash(_mm256_xor_si256(first, lanes), second),
-                         hash(_mm256_xor_si256(first, more), second) };
+    const __m256i base = _mm256_set1_epi32((int)(first ^ (uint32_t)pair * 16));
+    return (struct row){ hash(_mm256_xor_si256(base, lanes), second),
+                         hash(_mm256_xor_si256(base, more), second) };
 }
 
 struct coded {
@@ -203,12 +200,18 @@ struct coded {
 };
 
 /* v = min(|x| inverse, levels) is rounded by an addition that leaves it in the low bits of the
- * mantissa, as an integer (nearest) or with 16 bits of fraction; levels < 128. */
+ * mantissa, as an integer (nearest) or with 16 bits of fraction; levels < 128. What is added has
+ * the sign's bit above the magnitude's, except where that would leave no bit for the fraction. */
 INLINE struct coded eight_codes(__m256 x, __m256 inverse, __m256 levels, __m256i random, int bits,
                                 int nearest)
 {
-    const __m256 base = _mm256_set1_ps(nearest ? 0x1p23f : 128.0f);
+    const int late = !nearest && bits == 8;
+    const float positive = nearest ? 0x1p23f : 128.0f;
+    const float negative = positive + (late ? 0 : (float)(1 << (bits - 1)));
     const __m256 sign = _mm256_set1_ps(-0.0f);
+    __m256 base = _mm256_set1_ps(positive);
+    if (!late)
+        base = _mm256_blendv_ps(base, _mm256_set1_ps(negative), x);
     __m256 v = _mm256_mul_ps(_mm256_andnot_ps(sign, x), inverse);
     v = _mm256_min_ps(v, levels);
     __m256i fixed = _mm256_castps_si256(_mm256_add_ps(v, base)), whole = fixed;
@@ -217,9 +220,9 @@ INLINE struct coded eight_codes(__m256 x, __m256 inverse, __m256 levels, __m256i
         whole = _mm256_and_si256(fixed, _mm256_set1_epi32((int)0xffff0000u));
     }
     __m256i top = _mm256_slli_epi32(fixed, nearest ? 32 - bits : 16 - bits);
-    __m256i below = _mm256_andnot_si256(_mm256_castps_si256(sign), top);
-    return (struct coded){ _mm256_or_si256(below, _mm256_castps_si256(_mm256_and_ps(sign, x))),
-                           _mm256_sub_ps(_mm256_castsi256_ps(whole), base) };
+    if (late) /* the exponent's last bit, on top, is 0 */
+        top = _mm256_or_si256(top, _mm256_castps_si256(_mm256_and_ps(sign, x)));
+    return (struct coded){ top, _mm256_sub_ps(_mm256_castsi256_ps(whole), base) };
 }
 
 INLINE __m256i push(__m256i row, __m256i top, int bits)
@@ -247,76 +250,118 @@ INLINE void put_top(struct sections *s, struct row top, int bits, int step, uint
     _mm256_storeu_si256((__m256i_u *)(at + 32), s->four.high);
 }
 
-/* x minus the value of its code. */
-INLINE void leave_rest(const struct gw_rest *left, size_t i, __m256 x, __m256 magnitude,
-                       __m256 scale)
+struct piece_scales {
+    __m256 inverse, scale;
+};
+
+INLINE struct piece_scales find_scales(const struct gw_quantizer *q, const struct gw_rest *left,
+                                       size_t i)
 {
-    __m256 value = _mm256_mul_ps(scale, magnitude);
-    value = _mm256_xor_ps(value, _mm256_and_ps(x, _mm256_set1_ps(-0.0f)));
-    __m256 rest = _mm256_sub_ps(x, value);
-    if (left->stream)
+    return (struct piece_scales){ row_scale(&q->inverse, i),
+                                  left ? row_scale(&left->scales, i) : _mm256_setzero_ps() };
+}
+
+/* The tops of eight codes; leaves x minus their values. */
+INLINE __m256i quantize_eight(const struct gw_quantizer *q, const struct gw_rest *left,
+                              struct piece_scales scales, const gw_f32 *x, size_t i, __m256i random,
+                              struct gw_shape is)
+{
+    __m256 v = load_floats(x + i);
+    if (is.state)
+        v = _mm256_add_ps(v, load_floats(left->state + i));
+    __m256 y = is.shrinks ? _mm256_mul_ps(v, _mm256_set1_ps(left->shrink)) : v;
+    struct coded code =
+        eight_codes(y, scales.inverse, _mm256_set1_ps(q->levels), random, is.bits, is.nearest);
+    if (!is.rest)
+        return code.top;
+    __m256 negative = _mm256_xor_ps(scales.scale, _mm256_set1_ps(-0.0f));
+    __m256 value = _mm256_mul_ps(_mm256_blendv_ps(scales.scale, negative, v), code.magnitude);
+    __m256 rest = _mm256_sub_ps(v, value);
+    if (is.stream)
         _mm256_stream_ps((float *)(left->out + i), rest);
     else
         store_floats(left->out + i, rest);
+    return code.top;
 }
 
-INLINE __m256 eight_inputs(const struct gw_rest *left, const gw_f32 *x, size_t i)
+INLINE void quantize_row(const struct gw_quantizer *q, const struct gw_rest *left,
+                         struct piece_scales scales, const gw_f32 *x, size_t i, struct row random,
+                         struct sections *s, struct gw_shape is, int step, uint8_t *out)
 {
-    __m256 v = load_floats(x + i);
-    return left && left->state ? _mm256_add_ps(v, load_floats(left->state + i)) : v;
+    struct row top = { quantize_eight(q, left, scales, x, i, random.low, is),
+                       quantize_eight(q, left, scales, x, i + 8, random.high, is) };
+    put_top(s, top, is.bits, step, out);
 }
 
-INLINE void quantize_row(const struct gw_quantizer *q, const struct gw_rest *left, const gw_f32 *x,
-                         size_t i, struct row random, struct sections *s, int bits, int nearest,
-                         int step, uint8_t *out)
+/* 32 elements, number `pair` of the piece at element `start`. */
+INLINE void quantize_pair(const struct gw_quantizer *q, const struct gw_rest *left,
+                          struct piece_scales scales, const gw_f32 *x, size_t start, uint32_t first,
+                          int pair, struct sections *s, struct gw_shape is, int step, uint8_t *out)
 {
-    const __m256 levels = _mm256_set1_ps(q->levels);
-    const __m256 shrink = _mm256_set1_ps(left ? left->shrink : 1);
-    __m256 low = eight_inputs(left, x, i), high = eight_inputs(left, x, i + 8);
-    __m256 inverse = row_scale(&q->inverse, i);
-    struct coded a = eight_codes(left ? _mm256_mul_ps(low, shrink) : low, inverse, levels,
-                                 random.low, bits, nearest);
-    struct coded b = eight_codes(left ? _mm256_mul_ps(high, shrink) : high, inverse, levels,
-                                 random.high, bits, nearest);
-    put_top(s, (struct row){ a.top, b.top }, bits, step, out);
-    if (!left)
-        return;
-    __m256 scale = row_scale(&left->scales, i);
-    leave_rest(left, i, low, a.magnitude, scale);
-    leave_rest(left, i + 8, high, b.magnitude, scale);
+    const __m256i low_half = _mm256_set1_epi32(0xffff);
+    size_t i = start + (size_t)pair * 32;
+    struct row h = { _mm256_setzero_si256(), _mm256_setzero_si256() };
+    if (!is.nearest)
+        h = random_rows(first, pair, _mm256_set1_epi32((int)q->key.second));
+    struct row low = { _mm256_and_si256(h.low, low_half), _mm256_and_si256(h.high, low_half) };
+    struct row high = { _mm256_srli_epi32(h.low, 16), _mm256_srli_epi32(h.high, 16) };
+    gw_prefetch_pair(q->ahead, i);
+    quantize_row(q, left, scales, x, i, low, s, is, step, out);
+    if (is.rows == 2)
+        scales = find_scales(q, is.rest ? left : NULL, i + 16);
+    quantize_row(q, left, scales, x, i + 16, high, s, is, step + 1, out);
 }
 
 INLINE void quantize_group(const struct gw_quantizer *q, const struct gw_rest *left,
-                           const gw_f32 *x, size_t at, int bits, int nearest, uint8_t *out)
+                           const gw_f32 *x, size_t at, struct gw_shape is, uint8_t *out)
 {
-    const __m256i low_half = _mm256_set1_epi32(0xffff);
     struct sections s = { 0 };
-    for (int step = 0; step < STEPS; step += 2) {
-        size_t i = at + (size_t)step * 16;
-        struct row h = { _mm256_setzero_si256(), _mm256_setzero_si256() };
-        if (!nearest)
-            h = random_rows(q->key, q->element + i);
-        struct row first = { _mm256_and_si256(h.low, low_half),
-                             _mm256_and_si256(h.high, low_half) };
-        struct row second = { _mm256_srli_epi32(h.low, 16), _mm256_srli_epi32(h.high, 16) };
-        gw_prefetch_pair(q->ahead, i);
-        quantize_row(q, left, x, i, first, &s, bits, nearest, step, out);
-        quantize_row(q, left, x, i + 16, second, &s, bits, nearest, step + 1, out);
+    for (int begin = 0; begin < STEPS; begin += is.rows) {
+        size_t start = at + (size_t)begin * 16;
+        struct piece_scales scales = find_scales(q, is.rest ? left : NULL, start);
+        uint32_t first = gw_first_hash(q->key, q->element + start);
+#pragma GCC unroll 4
+        for (int pair = 0; pair < is.rows / 2; pair++)
+            quantize_pair(q, left, scales, x, start, first, pair, &s, is, begin + 2 * pair, out);
     }
 }
 
 INLINE size_t quantize_groups(const struct gw_quantizer *given, const struct gw_rest *left,
-                              const gw_f32 *x, size_t count, int bits, uint8_t *out)
+                              const gw_f32 *x, size_t count, struct gw_shape is, uint8_t *out)
 {
     const struct gw_quantizer here = *given, *q = &here; /* which no store to `out` can change */
     size_t at = 0;
-    for (; at + GW_GROUP <= count; at += GW_GROUP, out += GW_GROUP / 8 * bits) {
-        if (q->nearest)
-            quantize_group(q, left, x, at, bits, 1, out);
-        else
-            quantize_group(q, left, x, at, bits, 0, out);
-    }
+    for (; at + GW_GROUP <= count; at += GW_GROUP, out += GW_GROUP / 8 * is.bits)
+        quantize_group(q, left, x, at, is, out);
     return at;
+}
+
+/* What the codecs do most has loops of its own. */
+INLINE size_t quantize_shape(const struct gw_quantizer *q, const struct gw_rest *left,
+                             const gw_f32 *x, size_t count, int bits, uint8_t *out)
+{
+    int common = (bits == 4 || bits == 8) && !q->nearest && q->element % 128 == 0 &&
+                 gw_in_pieces(&q->inverse);
+    struct gw_shape is = { .bits = bits, .rows = 2 };
+    if (!left) {
+        if (common)
+            return quantize_groups(q, NULL, x, count, (struct gw_shape){ bits, .rows = 8 }, out);
+        if (!q->nearest)
+            return quantize_groups(q, NULL, x, count, is, out);
+        is.nearest = 1;
+        return quantize_groups(q, NULL, x, count, is, out);
+    }
+    const struct gw_rest here = *left;
+    if (common && gw_in_pieces(&left->scales) && left->state && left->shrink == 1)
+        return left->stream ? quantize_groups(q, &here, x, count,
+                                              (struct gw_shape){ bits, 0, 8, 1, 1, 0, 1 }, out)
+                            : quantize_groups(q, &here, x, count,
+                                              (struct gw_shape){ bits, 0, 8, 1, 1, 0, 0 }, out);
+    is = (struct gw_shape){ bits, 0, 2, 1, left->state != NULL, 1, left->stream };
+    if (!q->nearest)
+        return quantize_groups(q, &here, x, count, is, out);
+    is.nearest = 1;
+    return quantize_groups(q, &here, x, count, is, out);
 }
 
 INLINE size_t quantize_bits(const struct gw_quantizer *q, const struct gw_rest *left,
@@ -326,19 +371,19 @@ INLINE size_t quantize_bits(const struct gw_quantizer *q, const struct gw_rest *
         return 0;
     switch (q->bits) {
     case 2:
-        return quantize_groups(q, left, x, count, 2, out);
+        return quantize_shape(q, left, x, count, 2, out);
     case 3:
-        return quantize_groups(q, left, x, count, 3, out);
+        return quantize_shape(q, left, x, count, 3, out);
     case 4:
-        return quantize_groups(q, left, x, count, 4, out);
+        return quantize_shape(q, left, x, count, 4, out);
     case 5:
-        return quantize_groups(q, left, x, count, 5, out);
+        return quantize_shape(q, left, x, count, 5, out);
     case 6:
-        return quantize_groups(q, left, x, count, 6, out);
+        return quantize_shape(q, left, x, count, 6, out);
     case 7:
-        return quantize_groups(q, left, x, count, 7, out);
+        return quantize_shape(q, left, x, count, 7, out);
     case 8:
-        return quantize_groups(q, left, x, count, 8, out);
+        return quantize_shape(q, left, x, count, 8, out);
     default:
         return 0;
     }

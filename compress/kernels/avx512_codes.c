@@ -158,14 +158,6 @@ struct pair {
     __m512i first, second;
 };
 
-/* The counter of the hash of gw_random_u16 for `element`, after the hash's first shift. */
-INLINE uint32_t first_hash(struct gw_random_key key, uint64_t element)
-{
-    uint64_t counter = element / 2;
-    uint32_t h = (uint32_t)counter ^ key.first ^ ((uint32_t)(counter >> 32) * 0x9e3779b9u);
-    return h ^ h >> 16;
-}
-
 /* The random numbers of 32 elements, which are number `pair` of a piece. Counters of a piece that
  * starts at a multiple of its size differ in low bits only, which are 0 in the first: the shift
  * above does not see them, and they come in here. */
@@ -232,19 +224,13 @@ INLINE __m512 rest_of(__m512 x, __m512 scale, __m512 magnitude)
     return _mm512_sub_ps(x, _mm512_castsi512_ps(value));
 }
 
-/* What is known of a loop when it is compiled. `rows`: of a piece, in which there is one scale.
- * `rest`: leave one; of a sum with the state; shrunk; past the cache. */
-struct shape {
-    int bits, nearest, rows, rest, state, shrinks, stream;
-};
-
 struct piece_scales {
     __m512 inverse, scale;
 };
 
 INLINE void quantize_row(const struct gw_quantizer *q, const struct gw_rest *left,
                          struct piece_scales scales, const gw_f32 *x, size_t i, __m512i random,
-                         struct sections *s, struct shape is, int step, uint8_t *out)
+                         struct sections *s, struct gw_shape is, int step, uint8_t *out)
 {
     __m512 v = load_floats(x + i);
     if (is.state)
@@ -270,13 +256,13 @@ INLINE struct piece_scales find_scales(const struct gw_quantizer *q, const struc
 }
 
 INLINE void quantize_group(const struct gw_quantizer *q, const struct gw_rest *left,
-                           const gw_f32 *x, size_t at, struct shape is, uint8_t *out)
+                           const gw_f32 *x, size_t at, struct gw_shape is, uint8_t *out)
 {
     struct sections s = { 0 };
     for (int begin = 0; begin < STEPS; begin += is.rows) {
         size_t start = at + (size_t)begin * 16;
         struct piece_scales scales = find_scales(q, is.rest ? left : NULL, start), next = scales;
-        __m512i first = _mm512_set1_epi32((int)first_hash(q->key, q->element + start));
+        __m512i first = _mm512_set1_epi32((int)gw_first_hash(q->key, q->element + start));
 #pragma GCC unroll 4
         for (int row = 0; row < is.rows; row += 2) {
             size_t i = start + (size_t)row * 16;
@@ -293,7 +279,7 @@ INLINE void quantize_group(const struct gw_quantizer *q, const struct gw_rest *l
 }
 
 INLINE size_t quantize_groups(const struct gw_quantizer *given, const struct gw_rest *left,
-                              const gw_f32 *x, size_t count, struct shape is, uint8_t *out)
+                              const gw_f32 *x, size_t count, struct gw_shape is, uint8_t *out)
 {
     const struct gw_quantizer here = *given, *q = &here; /* which no store to `out` can change */
     size_t at = 0;
@@ -302,34 +288,28 @@ INLINE size_t quantize_groups(const struct gw_quantizer *given, const struct gw_
     return at;
 }
 
-/* True if pieces of 8 rows start at multiples of their size and have one scale. */
-INLINE int in_pieces(const struct gw_quantizer *q)
-{
-    return q->inverse.shift >= 7 && q->inverse.offset % 128 == 0 && q->element % 128 == 0;
-}
-
 /* What the codecs do most has loops of its own. */
 INLINE size_t quantize_shape(const struct gw_quantizer *q, const struct gw_rest *left,
                              const gw_f32 *x, size_t count, int bits, uint8_t *out)
 {
-    int common = (bits == 4 || bits == 8) && !q->nearest && in_pieces(q);
-    struct shape is = { .bits = bits, .rows = 2 };
+    int common = (bits == 4 || bits == 8) && !q->nearest && q->element % 128 == 0 &&
+                 gw_in_pieces(&q->inverse);
+    struct gw_shape is = { .bits = bits, .rows = 2 };
     if (!left) {
         if (common)
-            return quantize_groups(q, NULL, x, count, (struct shape){ bits, .rows = 8 }, out);
+            return quantize_groups(q, NULL, x, count, (struct gw_shape){ bits, .rows = 8 }, out);
         if (!q->nearest)
             return quantize_groups(q, NULL, x, count, is, out);
         is.nearest = 1;
         return quantize_groups(q, NULL, x, count, is, out);
     }
     const struct gw_rest here = *left;
-    if (common && left->state && left->shrink == 1)
-        return left->stream
-                   ? quantize_groups(q, &here, x, count, (struct shape){ bits, 0, 8, 1, 1, 0, 1 },
-                                     out)
-                   : quantize_groups(q, &here, x, count, (struct shape){ bits, 0, 8, 1, 1, 0, 0 },
-                                     out);
-    is = (struct shape){ bits, 0, 2, 1, left->state != NULL, 1, left->stream };
+    if (common && gw_in_pieces(&left->scales) && left->state && left->shrink == 1)
+        return left->stream ? quantize_groups(q, &here, x, count,
+                                              (struct gw_shape){ bits, 0, 8, 1, 1, 0, 1 }, out)
+                            : quantize_groups(q, &here, x, count,
+                                              (struct gw_shape){ bits, 0, 8, 1, 1, 0, 0 }, out);
+    is = (struct gw_shape){ bits, 0, 2, 1, left->state != NULL, 1, left->stream };
     if (!q->nearest)
         return quantize_groups(q, &here, x, count, is, out);
     is.nearest = 1;

@@ -111,6 +111,26 @@ static inline void gw_prefetch_pair(const gw_f32 *const ahead[2], size_t i)
     }
 }
 
+/* What a quantizing loop knows when it is compiled. `rows`: of 16, of a piece, in which there is
+ * one scale. `rest`: leave one; of a sum with the state; shrunk; past the cache. */
+struct gw_shape {
+    int bits, nearest, rows, rest, state, shrinks, stream;
+};
+
+/* True if all pieces of 8 rows have one scale, of a range that starts between two pieces. */
+static inline int gw_in_pieces(const struct gw_scales *scales)
+{
+    return scales->shift >= 7 && scales->offset % 128 == 0;
+}
+
+/* The counter of an element's random number after the hash's first shift. */
+static inline uint32_t gw_first_hash(struct gw_random_key key, uint64_t element)
+{
+    uint64_t counter = element / 2;
+    uint32_t h = (uint32_t)counter ^ key.first ^ ((uint32_t)(counter >> 32) * 0x9e3779b9u);
+    return h ^ h >> 16;
+}
+
 struct gw_kernels {
     const char *name;
     const char *needs; /* CPU features, for people */
