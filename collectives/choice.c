@@ -205,7 +205,8 @@ bool gw_choice_is_open(const struct gw_problem *p, size_t elements, const struct
     int rows = 0;
     for (int i = 0; gw_algorithm_rows[i]; i++) {
         const struct gw_algorithm_row *row = gw_algorithm_rows[i];
-        if (!gw_algorithm_applies(row, p) || (forced && strcmp(row->info.name, wish->algorithm)))
+        if (!gw_algorithm_applies(row, p) ||
+            (forced && strcmp(row->info.name, wish->algorithm) != 0))
             continue;
         rows++;
         pieces |= wish->piece_count == 0 && gw_pieces_of(row, p, elements, PIECE_LEAST) > 1;

@@ -141,7 +141,7 @@ static gw_status ask_round(struct errand *e, int *threads, gw_status local, bool
         *error = own;
         return local;
     }
-    *go = !s && mine.what != 0;
+    *go = !s && e->mine;
     for (int r = 0; r < e->comm->size; r++)
         *go = *go && e->needs[r].status == GW_OK && e->needs[r].what == mine.what;
     for (int r = 0; r < e->comm->size && !s; r++)

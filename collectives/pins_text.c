@@ -14,14 +14,34 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Digits only, no more of them than `most`, which is below 20. */
+static bool read_number(uint64_t *number, const char *word, size_t most)
+{
+    size_t digits = strspn(word, "0123456789");
+    *number = strtoull(word, NULL, 10);
+    return digits > 0 && digits <= most && word[digits] == '\0';
+}
+
+static bool read_turn(unsigned *turn, const char *word)
+{
+    uint64_t number;
+    bool good = read_number(&number, word, 9);
+    *turn = (unsigned)number;
+    return good;
+}
+
 static bool read_way(struct gw_pinned_way *way, const char *word)
 {
-    char after;
+    char pieces[20];
+    uint64_t count;
     *way = (struct gw_pinned_way){ 0 };
     if (strcmp(word, "-") == 0)
         return true;
-    return sscanf(word, "%31[a-z_]/%zu%c", way->algorithm, &way->piece_count, &after) == 2 &&
-           way->piece_count > 0;
+    if (sscanf(word, "%31[a-z_]/%19s", way->algorithm, pieces) != 2 ||
+        !read_number(&count, pieces, 18))
+        return false;
+    way->piece_count = (size_t)count;
+    return way->piece_count > 0;
 }
 
 static bool read_side(bool *raw, const char *word)
@@ -38,20 +58,20 @@ static bool read_digest(uint64_t *digest, const char *word)
 
 static bool read_plan(struct gw_pins_line *out, const char *line)
 {
-    char digest[20], codec[64], raw[64], side[8], after;
-    int n = sscanf(line, "plan %19s %9u codec %63s raw %63s sends %7s %c", digest, &out->turn,
-                   codec, raw, side, &after);
-    return n == 5 && read_digest(&out->digest, digest) && read_way(&out->codec, codec) &&
-           out->codec.piece_count && read_way(&out->raw, raw) && read_side(&out->sends_raw, side) &&
-           (!out->sends_raw || out->raw.piece_count);
+    char digest[20], turn[12], codec[64], raw[64], side[8], after;
+    int n = sscanf(line, "plan %19s %11s codec %63s raw %63s sends %7s %c", digest, turn, codec,
+                   raw, side, &after);
+    return n == 5 && read_digest(&out->digest, digest) && read_turn(&out->turn, turn) &&
+           read_way(&out->codec, codec) && out->codec.piece_count && read_way(&out->raw, raw) &&
+           read_side(&out->sends_raw, side) && (!out->sends_raw || out->raw.piece_count);
 }
 
 static bool read_switch(struct gw_pins_line *out, const char *line)
 {
-    char digest[20], side[8], after;
-    int n = sscanf(line, "switch %19s %9u %18" SCNu64 " %7s %c", digest, &out->turn, &out->run,
-                   side, &after);
-    return n == 4 && read_digest(&out->digest, digest) && read_side(&out->sends_raw, side);
+    char digest[20], turn[12], run[20], side[8], after;
+    int n = sscanf(line, "switch %19s %11s %19s %7s %c", digest, turn, run, side, &after);
+    return n == 4 && read_digest(&out->digest, digest) && read_turn(&out->turn, turn) &&
+           read_number(&out->run, run, 18) && read_side(&out->sends_raw, side);
 }
 
 gw_status gw_pins_parse(struct gw_pins_line *out, const char *line, struct gw_error *error)

@@ -109,16 +109,24 @@ static bool find_collective(enum gw_collective *out, const char *word)
     return false;
 }
 
+static bool read_positive(double *number, const char *word)
+{
+    char *end;
+    *number = strtod(word, &end);
+    return end != word && *end == '\0' && *number > 0 && isfinite(*number);
+}
+
 /* 1: an entry of this group, 0: nothing of interest, -1: not a line of such a file. */
 static int parse(struct entry *out, const char *line, const char *group)
 {
-    char theirs[WORD], collective[WORD], codec[WORD], algorithm[WORD], after;
+    char theirs[WORD], collective[WORD], codec[WORD], algorithm[WORD];
+    char bytes[WORD], seconds[WORD], after;
     if (line[strspn(line, " \t\r")] == '\0' || *line == '#')
         return 0;
-    int n = sscanf(line, "time %255s %255s %255s %255s %lf %lf %c", theirs, collective, codec,
-                   algorithm, &out->bytes, &out->seconds, &after);
-    if (n != 6 || !find_collective(&out->collective, collective) || !(out->bytes > 0) ||
-        !(out->seconds > 0) || !isfinite(out->bytes) || !isfinite(out->seconds))
+    int n = sscanf(line, "time %255s %255s %255s %255s %255s %255s %c", theirs, collective, codec,
+                   algorithm, bytes, seconds, &after);
+    if (n != 6 || !find_collective(&out->collective, collective) ||
+        !read_positive(&out->bytes, bytes) || !read_positive(&out->seconds, seconds))
         return -1;
     out->codec = gw_hash_text(codec);
     out->row = NULL;

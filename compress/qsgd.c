@@ -147,12 +147,11 @@ struct gw_quantizer gw_qsgd_stride(struct gw_qsgd_scales *scales, size_t at, siz
     return quantizer(scales, begin, count);
 }
 
-/* The same with the maxima of the buckets at hand: those of `count` elements, all of them whole. */
+/* The same with the maxima of the `buckets` at hand: of `count` elements, all of them whole. */
 static struct gw_quantizer maxima_stride(struct gw_qsgd_scales *scales, size_t at, size_t count,
-                                         const float *most, float shrink)
+                                         const float *most, size_t buckets, float shrink)
 {
     const struct gw_qsgd *own = scales->c->own;
-    size_t buckets = gw_bucket_count(own->shift, 0, count);
     for (size_t i = 0; i < buckets; i++)
         put_scale(scales, scale_of_norm(own, (double)(most[i] * shrink)));
     return quantizer(scales, scales->first + at, count);
@@ -229,7 +228,7 @@ static int encode_once(struct turn *t, size_t first, size_t at, size_t n, uint8_
         if (!gw_is_finite(most[buckets++]))
             return 0;
     }
-    struct gw_quantizer q = maxima_stride(&t->walk, at, n, most, t->feedback->shrink);
+    struct gw_quantizer q = maxima_stride(&t->walk, at, n, most, buckets, t->feedback->shrink);
     struct gw_rest rest = gw_rest_from(t->rest, at);
     q.ahead[0] = x + n;
     q.ahead[1] = state + n;

@@ -45,7 +45,7 @@ static void expect_one_reason(gw_comm *comm, const gw_plan *plan, char *reason)
     for (int r = 1; r < RANKS; r++)
         expect(strcmp(all[0], all[r]) == 0, "rank 0 says '%s', rank %d '%s'", all[0], r, all[r]);
     if (gw_comm_rank(comm) == 0)
-        strcpy(reason, all[0]);
+        memcpy(reason, all[0], sizeof all[0]);
 }
 
 /* ---- which way --------------------------------------------------------------------------------*/
@@ -322,7 +322,7 @@ static void compare_raw(gw_comm *comm, void *context)
     if (!a || !b || !expect(a->gate->raw, "%s", gw_plan_reason(a)))
         return;
     fill_input(in[me], FAST_COUNT, me);
-    gw_stats stats, raw;
+    gw_stats stats = { 0 }, raw = { 0 };
     expect(run(a, in[me], gated[me]) == GW_OK && run(b, in[me], plain[me]) == GW_OK, "run");
     expect(memcmp(gated[me], plain[me], sizeof plain[me]) == 0, "rank %d: other bits than raw", me);
     expect(gw_plan_stats(a, &stats) == GW_OK && gw_plan_stats(b, &raw) == GW_OK, "stats");

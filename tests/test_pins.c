@@ -87,7 +87,7 @@ START_TEST(a_pinned_run_repeats_bit_for_bit)
     run_ranks_behind(links[0], RANKS, tell, &first);
     ck_assert_int_eq(failures(), 0);
     static char written[1 << 16];
-    strcpy(written, read_text());
+    snprintf(written, sizeof written, "%s", read_text());
     ck_assert_msg(strstr(written, "switch ") && strstr(written, " 1 codec "), "%s", written);
     for (int l = 0; l < 3; l++) {
         run_ranks_behind(links[l], RANKS, tell, &again);
@@ -142,6 +142,9 @@ START_TEST(a_damaged_file_is_an_error_that_names_the_line)
         "plan 0123456789abcdeg 0 codec direct/4 raw - sends codec",
         "plan 0123456789abcdef 0 codec direct/4 raw - sends codec more",
         "plan 0123456789abcdef 0 codec direct/0 raw - sends codec",
+        "plan 0123456789abcdef 0 codec direct/99999999999999999999 raw - sends codec",
+        "plan 0123456789abcdef 4294967296 codec direct/4 raw - sends codec",
+        "switch 0123456789abcdef 0 -7 raw",
         "switch 0123456789abcdef 0 x raw",
         "switch 0123456789abcdef 0 7 row",
         "swatch",
@@ -173,7 +176,7 @@ START_TEST(a_pin_that_no_longer_applies_is_an_error)
     run_ranks_behind("shaped:rate=10mbit,latency=1us/", RANKS, make, NULL);
     ck_assert_int_eq(failures(), 0);
     static char good[1 << 16], bad[1 << 16];
-    strcpy(good, read_text());
+    snprintf(good, sizeof good, "%s", read_text());
     char *way = strstr(good, " codec ");
     ck_assert_msg(way, "%s", good);
     int before = (int)(way - good) + 7;

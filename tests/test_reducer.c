@@ -23,8 +23,9 @@ START_TEST(buckets_hold_every_tensor_once)
     struct gw_random_key key = gw_random_key(5, 0, (uint64_t)_i, 0, 0);
     enum { MOST = 40 };
     struct gw_bucket_range ranges[MOST];
-    size_t bytes[MOST], count = gw_random_u32(key, 0) % MOST, most = 1 + gw_random_u32(key, 1) % 99;
-    int kinds[MOST];
+    size_t bytes[MOST] = { 0 }, count = gw_random_u32(key, 0) % MOST,
+           most = 1 + gw_random_u32(key, 1) % 99;
+    int kinds[MOST] = { 0 };
     for (size_t t = 0; t < count; t++) {
         bytes[t] = gw_random_u32(key, 2 * t + 2) % 40;
         kinds[t] = gw_random_u32(key, 2 * t + 3) % 8 == 0;
@@ -366,7 +367,7 @@ static int print_digests(int ranks)
 int main(int argc, char **argv)
 {
     if (argc > 1)
-        return print_digests(atoi(argv[1]));
+        return print_digests((int)strtol(argv[1], NULL, 10));
     Suite *suite = suite_create("reducer");
     TCase *tests = tcase_create("reducer");
     tcase_set_timeout(tests, 120);

@@ -388,6 +388,7 @@ START_TEST(clocks)
     {
         if (!is_span(event))
             continue;
+        ck_assert_msg(found < 3, "a fourth span");
         double ts = number(event, "ts"), duration = number(event, "dur");
         ck_assert_msg(ts > expected[found] - 0.002 && ts < expected[found] + 0.002,
                       "span %d starts at %.3f us, expected %.3f", found, ts, expected[found]);

@@ -104,7 +104,7 @@ static int measure(struct overlap *o)
                 return status;
         }
     }
-    return bench_reduce(bench, o->seconds, (size_t)(KINDS * runs), GW_MAX);
+    return bench_reduce(bench, o->seconds, (size_t)KINDS * (size_t)runs, GW_MAX);
 }
 
 static void report(struct overlap *o)
@@ -156,7 +156,7 @@ static int overlap_codec(struct overlap *o)
 int bench_overlap(struct bench *bench, size_t count)
 {
     const struct bench_options *options = bench->options;
-    double *seconds = calloc((size_t)(KINDS * options->runs), sizeof *seconds);
+    double *seconds = calloc((size_t)KINDS * (size_t)options->runs, sizeof *seconds);
     if (!seconds)
         return bench_fail(bench, GW_ENOMEM, "preparing", NULL);
     size_t given = bench_in_count(bench, count);

@@ -58,12 +58,12 @@ INLINE word word_carry(word a, word b, word c)
 /* A group's coins are the later bits of its hashes and the first bits of the next group's; a group
  * is two words. */
 struct toss {
+    struct row hashes;
+    __m256i second;       /* word of the group, when it is its turn */
+    __m128i later, first; /* shifts */
     struct gw_random_key key;
     uint64_t group;
-    struct row hashes;
-    __m256i second; /* word of the group, when it is its turn */
     int turn;
-    __m128i later, first; /* shifts */
 };
 
 /* gw_random_u32 of eight counters, xored with the key. */

@@ -57,10 +57,10 @@ INLINE word word_carry(word a, word b, word c)
 
 /* A group's coins are the later bits of its hashes and the first bits of the next group's. */
 struct toss {
-    struct gw_random_key key;
-    uint64_t group;
     __m512i hashes;
     __m128i later, first; /* shifts */
+    struct gw_random_key key;
+    uint64_t group;
 };
 
 /* The 16 hashes of a group: their counters differ in the low 4 bits only. */
@@ -82,8 +82,8 @@ INLINE struct toss toss_from(const struct gw_coins *coins)
 {
     int shift = (int)(coins->element / 16 % 32);
     uint64_t group = coins->element / GW_GROUP;
-    return (struct toss){ coins->key, group, coin_hashes(coins->key, group),
-                          _mm_cvtsi32_si128(shift), _mm_cvtsi32_si128(32 - shift) };
+    return (struct toss){ coin_hashes(coins->key, group), _mm_cvtsi32_si128(shift),
+                          _mm_cvtsi32_si128(32 - shift), coins->key, group };
 }
 
 INLINE word toss_word(struct toss *t)
