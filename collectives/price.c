@@ -266,9 +266,10 @@ static double step_s(struct play *play, const struct gw_step *step)
 double gw_price_native(const struct gw_problem *p, const struct gw_terms *terms, double bytes)
 {
     const struct gw_native_times *n = &terms->native;
+    const struct gw_link *link = p->nodes > 1 ? &terms->far : &terms->near;
+    double share = 2.0 * (p->size - 1) / p->size;
     if (n->count == 0) { /* a Rabenseifner exchange */
-        const struct gw_link *link = p->nodes > 1 ? &terms->far : &terms->near;
-        double rounds = 2 * ceil(log2(p->size)), share = 2.0 * (p->size - 1) / p->size;
+        double rounds = 2 * ceil(log2(p->size));
         return rounds * link->latency_s + wire_s(link, share * bytes);
     }
     int i = 0;
@@ -277,8 +278,10 @@ double gw_price_native(const struct gw_problem *p, const struct gw_terms *terms,
     if (i == 0)
         return n->seconds[0];
     double slope = (n->seconds[i] - n->seconds[i - 1]) / (n->bytes[i] - n->bytes[i - 1]);
-    if (slope < 0)
-        slope = 0;
+    /* What was measured may have passed a slow link in its bucket of tokens: more will not. */
+    double least = p->nodes > 1 && bytes > n->bytes[i] ? wire_s(link, share) : 0;
+    if (slope < least)
+        slope = least;
     return n->seconds[i - 1] + slope * (bytes - n->bytes[i - 1]);
 }
 
