@@ -124,7 +124,7 @@ static struct scene *make_scene(const char *spec, struct kind old, struct kind n
 
 static void expect_same(const struct scene *scene, gw_plan *plan, int me, const char *how)
 {
-    size_t bytes;
+    size_t bytes = 0;
     void *again = save(plan, &bytes);
     expect(bytes == scene->bytes[me] && memcmp(again, scene->states[me], bytes) == 0,
            "%s, pieces of %zu, %s: rank %d does not write what it read", scene->spec,
@@ -145,14 +145,14 @@ static void pieces_body(gw_comm *comm, void *context)
     expect(!gw_plan_load(other, scene->states[me], scene->bytes[me]), "load: %s",
            gw_plan_error(other));
     collect(scene->kept[1][me], other);
-    size_t bytes;
+    size_t bytes = 0;
     void *between = save(other, &bytes);
     expect(other->layout.pieces_count != back->layout.pieces_count, "the same pieces");
     expect(!gw_plan_load(back, between, bytes), "back: %s", gw_plan_error(back));
     expect_same(scene, back, me, "loaded");
     expect(!gw_plan_load_folded(other, states, scene->bytes, RANKS, GW_FOLD_SUM), "fold: %s",
            gw_plan_error(other));
-    size_t folded_bytes;
+    size_t folded_bytes = 0;
     void *folded = save(other, &folded_bytes);
     expect(folded_bytes == bytes && memcmp(folded, between, bytes) == 0,
            "%s: rank %d: folded among as many ranks it has other bits than loaded", scene->spec,
@@ -203,7 +203,7 @@ static void other_body(gw_comm *comm, void *context)
     if (!plan)
         return;
     run_once(plan, me, 17);
-    size_t bytes, bytes_after;
+    size_t bytes = 0, bytes_after = 0;
     void *before = save(plan, &bytes);
     gw_status s = gw_plan_load(plan, scene->states[me], scene->bytes[me]);
     const char *words = gw_plan_error(plan);
