@@ -28,8 +28,8 @@ tests_bench_kernels_SOURCES = tests/bench_kernels.c tests/kernel_loops.c tests/k
 tests_bench_kernels_LDADD = $(rooms_LIBS)
 tests_instructions_SOURCES = tests/instructions.c tests/kernel_loops.c tests/kernel_loops.h
 tests_instructions_LDADD = $(rooms_LIBS)
-TESTS += tests/test_instructions.sh
-EXTRA_DIST += tests/test_instructions.sh tests/instructions.txt
+TESTS += tests/test_instructions.sh tests/test_cluster.sh
+EXTRA_DIST += tests/test_instructions.sh tests/instructions.txt tests/test_cluster.sh
 
 # A fuzz target is tests/fuzz_NAME.c, which holds LLVMFuzzerTestOneInput, and the folder
 # tests/corpus/NAME/. In a normal build it is a test that replays the corpus; with --enable-fuzz it
