@@ -305,7 +305,8 @@ static int next_nonzero(struct gw_elias_reader *r, uint64_t *gap, int32_t *level
         magnitude = get_omega(r);
     }
     r->broken |= r->at > r->bits || magnitude > (uint64_t)r->table->most;
-    *level = negative ? -(int32_t)magnitude : (int32_t)magnitude;
+    if (!r->broken)
+        *level = negative ? -(int32_t)magnitude : (int32_t)magnitude;
     return !r->broken;
 }
 
