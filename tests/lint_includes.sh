@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # SPDX-FileCopyrightText: 2026 the gradwire authors
 # Fails on an include that points upward or sideways among the rooms (doc/design.md):
-#   base <- compress, comm <- collectives;   tools and examples know the installed headers only.
+#   base <- compress, session <- comm <- collectives, server;   tools and examples know the installed headers only.
 # lint_includes.sh [TREE]
 tree=${1:-${srcdir:-.}}
 cd "$tree" || exit 1
@@ -12,9 +12,11 @@ allowed() {
     case $1 in
     include) echo '[a-z_]+\.h|gradwire/[a-z_]+\.h' ;;
     base) echo 'config\.h|base/.*' ;;
+    session) echo 'config\.h|(base|session)/.*' ;;
     compress) echo 'config\.h|(base|compress)/.*' ;;
-    comm) echo 'config\.h|(base|comm)/.*' ;;
+    comm) echo 'config\.h|(base|session|comm)/.*' ;;
     collectives) echo 'config\.h|(base|compress|comm|collectives)/.*' ;;
+    server) echo 'config\.h|(base|session|compress|comm|server)/.*' ;;
     # A name without a folder is a file beside the one that names it.
     tools) echo 'config\.h|[a-z_0-9]+\.h|tools/.*' ;;
     examples) echo 'config\.h|[a-z_0-9]+\.h|examples/.*' ;;
@@ -22,7 +24,7 @@ allowed() {
 }
 
 bad=$(
-    for room in include base compress comm collectives tools examples; do
+    for room in include base session compress comm collectives server tools examples; do
         [ -d "$room" ] || continue
         words=$(allowed "$room")
         # FILE:LINE:#include "NAME"
@@ -41,7 +43,7 @@ bad=$(
                     *) printf '%s   (only comm/mpi* and gradwire/mpi.h name MPI)\n' "$line" ;;
                     esac
                     ;;
-                '<base/'* | '<compress/'* | '<comm/'* | '<collectives/'* | '<tools/'*)
+                '<base/'* | '<session/'* | '<compress/'* | '<comm/'* | '<collectives/'* | '<server/'* | '<tools/'*)
                     printf '%s   (rooms are included in quotes)\n' "$line"
                     ;;
                 esac

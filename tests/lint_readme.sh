@@ -29,7 +29,7 @@ for page in README.md CONTRIBUTING.md doc/*.md; do
             bad=1
         }
     done
-    for name in $(grep -oE '`(include|base|compress|comm|collectives|tools|examples|tests|scripts|doc)/[a-z_0-9./-]*`' \
+    for name in $(grep -oE '`(include|base|session|compress|comm|collectives|server|tools|examples|tests|scripts|doc)/[a-z_0-9./-]*`' \
         "$page" | tr -d '`'); do
         # A program is a target of the build, and no file.
         [ -e "$name" ] || grep -qE "PROGRAMS.* $name( |$)" */local.mk || {

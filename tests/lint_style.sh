@@ -7,7 +7,7 @@
 tree=${1:-${srcdir:-.}}
 cd "$tree" || exit 1
 bad=0
-sources=$(find include base compress comm collectives tools examples tests \
+sources=$(find include base session compress comm collectives server tools examples tests \
     \( -name '*.[ch]' -o -name '*.inc' -o -name '*.cc' \) 2>/dev/null | sort)
 scripts=$(find autogen.sh configure.ac Makefile.am scripts tests .ci -type f \
     \( -name '*.sh' -o -name '*.mk' -o -name '*.ac' -o -name '*.am' -o -path 'scripts/*' \) \

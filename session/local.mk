@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# SPDX-FileCopyrightText: 2026 the gradwire authors
+noinst_LTLIBRARIES += libsession.la
+libsession_la_CPPFLAGS = $(AM_CPPFLAGS) $(XXHASH_CFLAGS) $(UV_CFLAGS) $(OPENSSL_CFLAGS)
+libsession_la_SOURCES = \
+	session/address.h \
+	session/blob.c session/blob.h \
+	session/frame.h \
+	session/keys.h \
+	session/session.h \
+	session/stream.h \
+	session/tls.h
