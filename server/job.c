@@ -114,7 +114,7 @@ const char *gw_term_name(enum gw_term term)
     return term_rows[term].name;
 }
 
-/* A line of text cannot hold it otherwise. */
+/* Nothing else fits a line of text, and words that repeat it are safe to print. */
 static bool is_one_word(const char *text)
 {
     for (; *text; text++)
@@ -132,12 +132,14 @@ gw_status gw_job_set(struct gw_job *job, enum gw_term term, const char *value,
         if (strlen(value) > GW_JOB_SPEC_MAX)
             return gw_fail(error, GW_ESPEC, "%s: %zu characters, the most are %d",
                            gw_term_name(term), strlen(value), GW_JOB_SPEC_MAX);
+        if (!is_one_word(value))
+            return gw_fail(
+                error, GW_ESPEC,
+                "%s: blanks and characters that are not printable ASCII have no place here",
+                gw_term_name(term));
         gw_status s = term_rows[term].form(value, text, sizeof text, error);
         if (s)
             return s;
-        if (!is_one_word(text))
-            return gw_fail(error, GW_ESPEC, "%s: a spec has no blanks and no control characters",
-                           gw_term_name(term));
         copy = strdup(text);
         if (!copy)
             return gw_fail(error, GW_ENOMEM, "out of memory for a job's %s", gw_term_name(term));
