@@ -3,9 +3,14 @@
 noinst_LTLIBRARIES += libserver.la
 libserver_la_CPPFLAGS = $(AM_CPPFLAGS) $(XXHASH_CFLAGS) $(UV_CFLAGS) $(HWLOC_CFLAGS)
 libserver_la_SOURCES = \
-	server/aggregate.h \
+	server/aggregate.h server/aggregate_rows.h server/aggregators.c \
+	server/aggregate_clip.c server/aggregate_linear.c server/aggregate_sorted.c \
+	server/aggregate_vote.c \
+	server/blocks.h \
+	server/choice.c server/choice.h \
 	server/job.h \
-	server/optimize.h \
+	server/optimize.h server/optimize_rows.h server/optimizers.c \
+	server/optimize_adam.c server/optimize_lamb.c server/optimize_sgd.c \
 	server/policy.h \
 	server/shard.h \
 	server/store.h
