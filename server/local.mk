@@ -12,5 +12,6 @@ libserver_la_SOURCES = \
 	server/optimize.h server/optimize_rows.h server/optimizers.c \
 	server/optimize_adam.c server/optimize_lamb.c server/optimize_sgd.c \
 	server/policy.h \
-	server/shard.h \
+	server/shard.c server/shard.h server/shard_inside.h \
+	server/shard_apply.c server/shard_hold.c server/shard_pull.c server/shard_state.c \
 	server/store.h

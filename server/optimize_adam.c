@@ -40,20 +40,6 @@ struct gw_moments gw_moments_of(const struct gw_step *step)
     };
 }
 
-/* 0 / 0, with an epsilon of 0, is no direction. */
-void gw_moments_block(const struct gw_moments *k, const gw_block g, gw_block mean, gw_block square,
-                      gw_block direction)
-{
-    for (int i = 0; i < GW_BLOCK; i++) {
-        float m = gw_saturate(k->beta1 * mean[i] + k->rest1 * g[i]);
-        float v = gw_saturate(k->beta2 * square[i] + k->rest2 * g[i] * g[i]);
-        float below = __builtin_sqrtf(v) * k->correct2 + k->epsilon;
-        mean[i] = m;
-        square[i] = v;
-        direction[i] = gw_if_finite(m * k->correct1 / below, 0);
-    }
-}
-
 /* ---- adam and adamw -------------------------------------------------------------------------- */
 
 static void decay_gradient(float decay, const gw_block w, gw_block g)

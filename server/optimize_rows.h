@@ -28,8 +28,19 @@ struct gw_moments {
 struct gw_moments gw_moments_of(const struct gw_step *step);
 
 /* The new moments, and their direction, mean / (sqrt(mean of squares) + epsilon), both corrected.
- */
-void gw_moments_block(const struct gw_moments *k, const gw_block g, gw_block mean, gw_block square,
-                      gw_block direction);
+ * 0 / 0, with an epsilon of 0, is no direction. Here, because compilers make it vectors only where
+ * they see that the blocks are apart. */
+static inline void gw_moments_block(const struct gw_moments *k, const gw_block g, gw_block mean,
+                                    gw_block square, gw_block direction)
+{
+    for (int i = 0; i < GW_BLOCK; i++) {
+        float m = gw_saturate(k->beta1 * mean[i] + k->rest1 * g[i]);
+        float v = gw_saturate(k->beta2 * square[i] + k->rest2 * g[i] * g[i]);
+        float below = __builtin_sqrtf(v) * k->correct2 + k->epsilon;
+        mean[i] = m;
+        square[i] = v;
+        direction[i] = gw_if_finite(m * k->correct1 / below, 0);
+    }
+}
 
 #endif
