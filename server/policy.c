@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* SPDX-FileCopyrightText: 2026 the gradwire authors */
+/* The decisions of the modes. Each first counts the workers, then compares: a server has a thousand
+ * of them at most, and what is not kept cannot be out of date. */
+#include "server/policy.h"
+
+struct tally {
+    size_t live;               /* members that are heard */
+    size_t ready;              /* of those, with a push waiting */
+    size_t holders;            /* of all, the dead and the departed too */
+    uint64_t slowest, fastest; /* clocks of live members */
+};
+
+static bool is_live(const struct gw_clock *clock)
+{
+    return clock->member && clock->live;
+}
+
+static struct tally tally_of(const struct gw_clock *clocks, size_t count)
+{
+    struct tally t = { .slowest = UINT64_MAX };
+    for (size_t i = 0; i < count; i++) {
+        t.holders += clocks[i].waiting > 0;
+        if (!is_live(&clocks[i]))
+            continue;
+        t.live++;
+        t.ready += clocks[i].waiting > 0;
+        if (clocks[i].clock < t.slowest)
+            t.slowest = clocks[i].clock;
+        if (clocks[i].clock > t.fastest)
+            t.fastest = clocks[i].clock;
+    }
+    return t;
+}
+
+/* How many live members have to have a push waiting. With nobody left alive that is none: what
+ * waits was accepted, and is applied. */
+static size_t needed(const struct gw_mode *mode, const struct tally *t)
+{
+    size_t quorum = mode->quorum > 0 ? (size_t)mode->quorum : 0;
+    return mode->kind == GW_MODE_QUORUM && quorum < t->live ? quorum : t->live;
+}
+
+/* When a quorum's round ends although too few have pushed. */
+static int64_t grace_end(const struct gw_policy *policy)
+{
+    int64_t grace = policy->mode.grace_ns;
+    if (policy->mode.kind != GW_MODE_QUORUM || grace <= 0)
+        return INT64_MAX;
+    return policy->first_push_ns > INT64_MAX - grace ? INT64_MAX : policy->first_push_ns + grace;
+}
+
+static size_t take_up_to(uint32_t most, const struct gw_clock *clocks, size_t count, uint32_t *take)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < count; i++) {
+        take[i] = clocks[i].waiting < most ? clocks[i].waiting : most;
+        total += take[i];
+    }
+    return total;
+}
+
+static size_t take_oldest(const struct gw_clock *clocks, size_t count, uint32_t *take)
+{
+    size_t oldest = count;
+    for (size_t i = 0; i < count; i++)
+        if (clocks[i].waiting > 0 &&
+            (oldest == count || clocks[i].arrival < clocks[oldest].arrival))
+            oldest = i;
+    if (oldest == count)
+        return 0;
+    take[oldest] = 1;
+    return 1;
+}
+
+size_t gw_policy_take(const struct gw_policy *policy, const struct gw_clock *clocks, size_t count,
+                      uint32_t *take, int64_t *wake_ns)
+{
+    *wake_ns = INT64_MAX;
+    for (size_t i = 0; i < count; i++)
+        take[i] = 0;
+    const struct tally t = tally_of(clocks, count);
+    if (!policy->started || t.holders == 0)
+        return 0;
+    if (policy->mode.kind == GW_MODE_ASYNC || policy->mode.kind == GW_MODE_SSP)
+        return take_oldest(clocks, count, take);
+    int64_t end = grace_end(policy);
+    if (t.ready < needed(&policy->mode, &t) && (end == INT64_MAX || policy->now_ns < end)) {
+        *wake_ns = end;
+        return 0;
+    }
+    return take_up_to(policy->mode.kind == GW_MODE_SYNC ? 1 : UINT32_MAX, clocks, count, take);
+}
+
+bool gw_policy_drops(const struct gw_policy *policy, uint64_t meant)
+{
+    return policy->mode.kind == GW_MODE_QUORUM && policy->mode.drop_late && meant <= policy->round;
+}
+
+bool gw_policy_may_pull(const struct gw_policy *policy, const struct gw_clock *clocks, size_t count,
+                        size_t worker, uint64_t wanted)
+{
+    if (policy->mode.kind == GW_MODE_ASYNC)
+        return true;
+    if (policy->mode.kind != GW_MODE_SSP)
+        return wanted <= policy->round;
+    const struct tally t = tally_of(clocks, count);
+    uint64_t clock = clocks[worker].clock;
+    return t.live == 0 || clock <= t.slowest || clock - t.slowest <= policy->mode.staleness;
+}
+
+bool gw_policy_is_awaited(const struct gw_policy *policy, const struct gw_clock *clocks,
+                          size_t count, size_t worker)
+{
+    if (!is_live(&clocks[worker]) || policy->mode.kind == GW_MODE_ASYNC)
+        return false;
+    const struct tally t = tally_of(clocks, count);
+    if (policy->mode.kind == GW_MODE_SSP)
+        return t.fastest - clocks[worker].clock > policy->mode.staleness;
+    return t.ready < needed(&policy->mode, &t) && clocks[worker].waiting == 0;
+}
+
+uint64_t gw_policy_join_clock(const struct gw_clock *clocks, size_t count)
+{
+    const struct tally t = tally_of(clocks, count);
+    return t.live > 0 ? t.slowest : 0;
+}
