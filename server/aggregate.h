@@ -7,6 +7,8 @@
 
 #include <gradwire/info.h>
 
+#include <stdbool.h>
+
 #include "base/error.h"
 #include "base/spec.h"
 #include "base/types.h"
@@ -18,9 +20,13 @@
 struct gw_aggregator {
     const char *name, *sentence, *paper;
     const gw_param *params; /* ends with a NULL key */
-    bool linear;            /* a weighted sum: rows may be added one by one as they are decoded */
+    bool linear;            /* a sum, then `finish`: rows may be added one by one as decoded */
     bool whole;             /* looks at all elements of a part at once (norms): not in chunks */
-    double (*weight)(const struct gw_values *values, size_t n); /* linear: of each row */
+    /* linear: `sum` of n rows, which may have overflowed, to the result. */
+    void (*finish)(const struct gw_values *values, size_t n, float *sum, size_t count);
+    /* Of packed payloads, not of floats: the spec of the codec whose merge it is. Then the others
+     * are NULL. */
+    const char *(*codec)(const struct gw_values *values);
     size_t (*scratch_count)(const struct gw_values *values, size_t n, size_t count);
     void (*combine)(const struct gw_values *values, const float *const *rows, size_t n, float *out,
                     size_t count, float *scratch);

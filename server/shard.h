@@ -27,8 +27,8 @@ gw_f32 *gw_shard_values(struct gw_shard *shard, size_t part); /* to read, and to
 /* ---- what is pushed ---------------------------------------------------------------------------
  */
 
-/* The most bytes that a payload for this part may have; the hash of its codec's spec (frames carry
- * it). */
+/* The most bytes that a payload for this part may have, of its codec or raw; the hash of its
+ * codec's spec (frames carry it). */
 size_t gw_shard_push_bound(const struct gw_shard *shard, size_t part);
 uint64_t gw_shard_push_spec(const struct gw_shard *shard, size_t part);
 
@@ -46,9 +46,10 @@ struct gw_push_view {
 
 struct gw_work; /* one at a time per shard */
 
-/* Apply `count` pushes, in the order given (worker order), as round `round`: aggregate, then one
- * step of the optimizer with learning rate `rate` (NaN: its own). Valid until gw_work_end.
- * `pushes` and its blobs must stay until then. */
+/* Apply `count` >= 1 pushes, in the order given (worker order), as round `round`: aggregate, then
+ * one step of the optimizer with learning rate `rate` (NaN: its own). Valid until gw_work_end.
+ * `pushes` and its blobs must stay until then. NULL: out of memory, nothing has changed; only more
+ * pushes or threads than ever before need any, so fewer pushes, or a later try, may go. */
 struct gw_work *gw_shard_apply(struct gw_shard *shard, const struct gw_push_view *pushes,
                                size_t count, double rate, uint64_t round);
 
