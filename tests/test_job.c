@@ -78,9 +78,12 @@ static const struct same {
     { GW_TERM_MODE, "ssp", "ssp:s=1" },
     { GW_TERM_MODE, "quorum:grace=1ms", "quorum:late=fold,grace=1000us,k=2" },
     { GW_TERM_FEEDBACK, "worker", "worker" },
-    { GW_TERM_PULL, "qsgd:bits=4", "qsgd:bits=4" },
-    { GW_TERM_OPTIMIZER, "sgd", "sgd" },
-    { GW_TERM_AGGREGATOR, "mean", "mean" },
+    { GW_TERM_PULL, "qsgd:bits=4", "qsgd:norm=max,bits=4.0" },
+    { GW_TERM_PULL, "int8", "qsgd:rounding=nearest,bits=8" },
+    { GW_TERM_OPTIMIZER, "sgd", "sgd:lr=0.1" },
+    { GW_TERM_OPTIMIZER, "adam:lr=0.0010", "adam:lr=1e-3" },
+    { GW_TERM_AGGREGATOR, "mean", "mean:" },
+    { GW_TERM_AGGREGATOR, "trimmed", "trimmed:cut=0.1" },
 };
 
 START_TEST(one_form)
@@ -115,6 +118,10 @@ static const struct {
     { GW_TERM_MODE, "snyc", "did you mean 'sync'?" },
     { GW_TERM_FEEDBACK, "shard", "did you mean 'shared'?" },
     { GW_TERM_FEEDBACK, "both", "valid: shared, worker" },
+    { GW_TERM_PULL, "ef+sign", "cannot be pulled" },
+    { GW_TERM_PULL, "vote", "cannot be pulled" },
+    { GW_TERM_OPTIMIZER, "adan", "did you mean 'adam'?" },
+    { GW_TERM_AGGREGATOR, "maen", "did you mean 'mean'?" },
     { GW_TERM_OPTIMIZER, "sgd\nmode: async", "blanks" },
     { GW_TERM_AGGREGATOR, "mean x", "blanks" },
     { GW_TERM_PULL, "raw\x80", "printable" },
