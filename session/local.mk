@@ -5,8 +5,11 @@ libsession_la_CPPFLAGS = $(AM_CPPFLAGS) $(XXHASH_CFLAGS) $(UV_CFLAGS) $(OPENSSL_
 libsession_la_SOURCES = \
 	session/address.h \
 	session/blob.c session/blob.h \
-	session/frame.h \
+	session/frame.c session/frame.h \
+	session/handshake.c \
+	session/input.c \
 	session/keys.h \
-	session/session.h \
+	session/output.c \
+	session/session.c session/session.h session/session_inside.h \
 	session/stream.h \
 	session/tls.h
