@@ -187,6 +187,10 @@ void gw_codec_state_save(const struct gw_codec *c, float *out);
 void gw_codec_state_load(struct gw_codec *c, const float *in);
 void gw_codec_scale_residual(struct gw_codec *c, float factor);
 double gw_codec_residual_energy(const struct gw_codec *c); /* sum of squares */
+/* What ef+ keeps, site.count floats; NULL: there is no ef+, or it keeps nothing. Between runs. */
+const gw_f32 *gw_codec_residual(const struct gw_codec *c);
+/* It was handed on: forget it. */
+void gw_codec_clear_residual(struct gw_codec *c);
 
 /* Key the random numbers of all links with the run's number; prepare and merge do. */
 void gw_codec_begin_run(struct gw_codec *c);

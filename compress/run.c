@@ -232,3 +232,18 @@ double gw_codec_residual_energy(const struct gw_codec *c)
             energy += gw_elements_energy(c->kernels, c->state, link_state(c));
     return energy;
 }
+
+const gw_f32 *gw_codec_residual(const struct gw_codec *c)
+{
+    for (; c; c = c->inner)
+        if (c->row == &gw_row_ef)
+            return c->filled ? c->state : NULL;
+    return NULL;
+}
+
+void gw_codec_clear_residual(struct gw_codec *c)
+{
+    for (; c; c = c->inner)
+        if (c->row == &gw_row_ef)
+            clear_state(c);
+}
