@@ -8,4 +8,6 @@ libserver_la_SOURCES = \
 	server/optimize.h \
 	server/policy.h \
 	server/shard.h \
-	server/store.h
+	server/files.c \
+	server/store.c server/store.h server/store_parts.h \
+	server/store_disk.c server/store_log.c server/store_recover.c server/store_snapshot.c
