@@ -41,6 +41,11 @@ struct gw_files {
     int (*list)(void *self, const char *folder, void (*found)(void *user, const char *name),
                 void *user);
     int (*make_folder)(void *self, const char *path, int mode);
+    /* Bytes of an open file. */
+    off_t (*size)(void *self, int fd);
+    /* Lock an open file against all who open it too, until it is closed or the process is gone;
+     * EWOULDBLOCK: somebody holds it. */
+    int (*lock)(void *self, int fd);
 };
 extern const struct gw_files gw_files_system;
 
@@ -66,21 +71,26 @@ gw_status gw_store_open(struct gw_store **out, const char *folder, bool logs,
 void gw_store_close(struct gw_store *store); /* writes nothing; NULL is fine */
 
 /* Put a record at the end of what is to be written; its body in up to 8 pieces, copied. No I/O.
- * Errors: GW_ENOMEM. */
+ * Errors: GW_ENOMEM; GW_EINVAL (4 GiB and more); GW_ESTATE (a store without logs). */
 gw_status gw_store_append(struct gw_store *store, uint32_t type, const struct iovec *pieces,
                           int count, struct gw_error *error);
 size_t gw_store_pending(const struct gw_store *store); /* bytes appended and not flushed */
 
-/* Write and fsync all that was appended before the call. When it returns GW_OK that is on disk.
- * Errors: GW_EIO: the store is sick, and so is every later flush; what was appended is given up (it
- * was not acknowledged, and the next snapshot holds what the server applied of it). */
+/* Write and fsync all that was appended before the call. When it returns GW_OK, all that was ever
+ * appended before the call is on disk, in a log or in a snapshot that stands.
+ * Errors: GW_EIO: the store is sick, and so is every later flush until a new generation stands;
+ * what was appended before that generation's gw_store_turn is given up (it was not acknowledged,
+ * and the snapshot holds what the server applied of it), what came after the turn is kept for the
+ * first flush that succeeds. So nothing is acknowledged until a flush says GW_OK again. */
 gw_status gw_store_flush(struct gw_store *store, struct gw_error *error);
 bool gw_store_is_sick(const struct gw_store *store);
 
 /* A new generation in two steps. gw_store_turn (owner's thread; with logs: records appended from
- * now on go to the new log): call it at the moment whose state `image` is. gw_store_snapshot (any
- * thread): write it. When it returns GW_OK the store is well again. On an error the older
- * generations are as they were. */
+ * now on go to the new log; no I/O): call it at the moment whose state `image` is.
+ * gw_store_snapshot (any thread): write it. When it returns GW_OK the store is well again. On an
+ * error the older generations are as they were; turn again before the next attempt.
+ * Errors: GW_EIO (also: this snapshot stands, but its generation's log has failed meanwhile);
+ * GW_ENOMEM; GW_ESTATE (no turn since the newest snapshot). */
 gw_status gw_store_turn(struct gw_store *store, struct gw_error *error);
 gw_status gw_store_snapshot(struct gw_store *store, const void *image, size_t bytes,
                             struct gw_error *error);
@@ -88,11 +98,11 @@ gw_status gw_store_snapshot(struct gw_store *store, const void *image, size_t by
 /* ---- the formats, for fuzzing: any bytes -------------------------------------------------------
  */
 
-/* A snapshot file's bytes to the image in it. GW_EPAYLOAD. */
+/* A snapshot file's bytes to the image in it, which lies in one piece. GW_EPAYLOAD. */
 gw_status gw_snapshot_check(const uint8_t *file, size_t bytes, const uint8_t **image,
                             size_t *image_bytes, struct gw_error *error);
 /* A log file's bytes: calls recovery->record for each; `*good` gets the bytes up to the torn end.
- */
+ * GW_EPAYLOAD: bytes are wrong that were on disk before later ones were written. */
 gw_status gw_log_read(const uint8_t *file, size_t bytes, const struct gw_recovery *recovery,
                       size_t *good, struct gw_error *error);
 
