@@ -1,5 +1,30 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # SPDX-FileCopyrightText: 2026 the gradwire authors
 # Tests of the room session/.
+check_PROGRAMS += tests/fuzz_keys
+tests_fuzz_keys_SOURCES = tests/fuzz_keys.c $(fuzz_driver)
+tests_fuzz_keys_LDFLAGS = $(fuzz_flags)
+tests_fuzz_keys_LDADD = $(rooms_LIBS)
+fuzz_targets += tests/fuzz_keys
+EXTRA_DIST += tests/corpus/keys
+
+check_PROGRAMS += tests/fuzz_address
+tests_fuzz_address_SOURCES = tests/fuzz_address.c $(fuzz_driver)
+tests_fuzz_address_LDFLAGS = $(fuzz_flags)
+tests_fuzz_address_LDADD = $(rooms_LIBS)
+fuzz_targets += tests/fuzz_address
+EXTRA_DIST += tests/corpus/address
+
 if WITH_CHECK
+check_PROGRAMS += tests/test_address
+tests_test_address_SOURCES = tests/test_address.c
+tests_test_address_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_address_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_address
+
+check_PROGRAMS += tests/test_keys
+tests_test_keys_SOURCES = tests/test_keys.c
+tests_test_keys_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_keys_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_keys
 endif
