@@ -28,7 +28,7 @@ enum {
     IDENTITY_LONGEST = 128,
     OUTPUT_MOST = 1 << 14, /* cipher bytes that wait; more plain ones are not taken then */
     /* After so many records the key is changed. AES-GCM is good for 2^24.5 (RFC 8446, 5.5). */
-    RECORDS_PER_KEY = 1 << 18
+    RECORDS_PER_KEY = 1 << 16
 };
 
 struct gw_tls_context {

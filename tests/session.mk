@@ -27,4 +27,16 @@ tests_test_keys_SOURCES = tests/test_keys.c
 tests_test_keys_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_test_keys_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
 TESTS += tests/test_keys
+
+check_PROGRAMS += tests/test_tls
+tests_test_tls_SOURCES = tests/test_tls.c
+tests_test_tls_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_tls_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_tls
+
+check_PROGRAMS += tests/test_tls_foreign
+tests_test_tls_foreign_SOURCES = tests/test_tls_foreign.c
+tests_test_tls_foreign_CPPFLAGS = $(AM_CPPFLAGS) $(OPENSSL_CFLAGS) $(CHECK_CFLAGS)
+tests_test_tls_foreign_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_tls_foreign
 endif
