@@ -5,9 +5,18 @@ libsession_la_CPPFLAGS = $(AM_CPPFLAGS) $(XXHASH_CFLAGS) $(UV_CFLAGS) $(OPENSSL_
 libsession_la_SOURCES = \
 	session/address.c session/address.h \
 	session/blob.c session/blob.h \
-	session/frame.h \
+	session/connect.c \
+	session/flow.c \
+	session/frame.c session/frame.h \
+	session/handshake.c \
+	session/input.c \
 	session/key_file.c session/key_file.h \
 	session/keys.c session/keys.h \
-	session/session.h \
-	session/stream.h \
+	session/listener.c \
+	session/net.c session/net.h \
+	session/output.c \
+	session/session.c session/session.h session/session_inside.h \
+	session/socket.c \
+	session/strangers.c session/strangers.h \
+	session/stream.c session/stream.h \
 	session/tls.c session/tls.h

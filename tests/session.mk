@@ -39,4 +39,15 @@ tests_test_tls_foreign_SOURCES = tests/test_tls_foreign.c
 tests_test_tls_foreign_CPPFLAGS = $(AM_CPPFLAGS) $(OPENSSL_CFLAGS) $(CHECK_CFLAGS)
 tests_test_tls_foreign_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
 TESTS += tests/test_tls_foreign
+check_PROGRAMS += tests/test_frame
+tests_test_frame_SOURCES = tests/test_frame.c
+tests_test_frame_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(XXHASH_CFLAGS)
+tests_test_frame_LDADD = libsession.la libbase.la $(library_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_frame
+
+check_PROGRAMS += tests/test_session
+tests_test_session_SOURCES = tests/test_session.c tests/session_pair.c tests/session_pair.h
+tests_test_session_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_session_LDADD = libsession.la libbase.la $(library_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_session
 endif
