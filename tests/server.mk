@@ -11,4 +11,24 @@ tests_test_store_SOURCES = tests/test_store.c
 tests_test_store_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_test_store_LDADD = libstoremodel.la $(rooms_LIBS) $(CHECK_LIBS)
 TESTS += tests/test_store
+
+check_PROGRAMS += tests/test_store_damage
+tests_test_store_damage_SOURCES = tests/test_store_damage.c
+tests_test_store_damage_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_store_damage_LDADD = libstoremodel.la $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_store_damage
+
+check_PROGRAMS += tests/test_store_process
+tests_test_store_process_SOURCES = tests/test_store_process.c
+tests_test_store_process_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_store_process_LDADD = libstoremodel.la $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_store_process
+
+check_PROGRAMS += tests/test_store_memory
+tests_test_store_memory_SOURCES = tests/test_store_memory.c
+tests_test_store_memory_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_store_memory_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
+tests_test_store_memory_LDFLAGS = \
+	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=strdup
+TESTS += tests/test_store_memory
 endif

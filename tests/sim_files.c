@@ -295,12 +295,10 @@ static int sim_rename(void *self, const char *from, const char *to)
     if (enter(sim, true) == FAILS)
         return -1;
     const struct sim_name *name = find(&sim->seen, from);
-    if (!name) {
-        errno = ENOENT;
-        return -1;
-    }
-    change_names(sim, from, to, name->inode);
-    return 0;
+    errno = ENOENT;
+    if (name)
+        change_names(sim, from, to, name->inode);
+    return name ? 0 : -1;
 }
 
 static int sim_remove(void *self, const char *path)
@@ -308,12 +306,11 @@ static int sim_remove(void *self, const char *path)
     struct sim_files *sim = self;
     if (enter(sim, false) == FAILS)
         return -1;
-    if (!find(&sim->seen, path)) {
-        errno = ENOENT;
-        return -1;
-    }
-    change_names(sim, path, "", NO_INODE);
-    return 0;
+    bool there = find(&sim->seen, path);
+    errno = ENOENT;
+    if (there)
+        change_names(sim, path, "", NO_INODE);
+    return there ? 0 : -1;
 }
 
 /* One that fails has found some names first. */
@@ -396,7 +393,6 @@ static void survive(struct sim_inode *inode, uint64_t *seed)
     }
     assign(&inode->seen, &inode->disk);
     inode->lost = false;
-    inode->lock = -1;
 }
 
 /* Names in folders that are gone. */
@@ -409,6 +405,16 @@ static void drop_orphans(struct sim_names *names)
         if (!held)
             names->names[i] = names->names[--names->count];
     }
+}
+
+void sim_files_kill(struct sim_files *sim)
+{
+    for (int i = 0; i < sim->inodes_count; i++)
+        sim->inodes[i].lock = -1;
+    for (int i = 0; i < SIM_FDS; i++)
+        sim->fds[i].inode = NO_INODE;
+    sim->crashed = false;
+    sim->crash_at = sim->fail_at = 0;
 }
 
 void sim_files_crash(struct sim_files *sim, uint64_t seed)
@@ -424,10 +430,7 @@ void sim_files_crash(struct sim_files *sim, uint64_t seed)
     for (int i = 0; i < sim->inodes_count; i++)
         if (!sim->inodes[i].folder)
             survive(&sim->inodes[i], &seed);
-    for (int i = 0; i < SIM_FDS; i++)
-        sim->fds[i].inode = NO_INODE;
-    sim->crashed = false;
-    sim->crash_at = sim->fail_at = 0;
+    sim_files_kill(sim);
 }
 
 /* ---- new, copy, look ------------------------------------------------------------------------- */
@@ -493,7 +496,5 @@ uint8_t *sim_files_bytes(struct sim_files *sim, const char *path, size_t *bytes)
 
 void sim_files_cut(struct sim_files *sim, const char *path, size_t bytes)
 {
-    const struct sim_name *name = find(&sim->seen, path);
-    if (name)
-        resize(&sim->inodes[name->inode].seen, bytes);
+    resize(&sim->inodes[find(&sim->seen, path)->inode].seen, bytes);
 }

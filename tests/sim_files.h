@@ -62,6 +62,9 @@ void sim_files_free(struct sim_files *sim);
 /* The machine goes down and comes up again: all files closed, no fault and no crash ahead. */
 void sim_files_crash(struct sim_files *sim, uint64_t seed);
 
+/* The process is gone, the machine goes on: what was not synced is there, and still not on disk. */
+void sim_files_kill(struct sim_files *sim);
+
 int sim_files_open_count(const struct sim_files *sim);
 /* A file's bytes, to look at and to change (also on disk); NULL: there is none. */
 uint8_t *sim_files_bytes(struct sim_files *sim, const char *path, size_t *bytes);

@@ -74,8 +74,8 @@ static void end_run(struct sim_files *sim, struct store_model *m, const char *wr
 
 /* ---- crashes --------------------------------------------------------------------------------- */
 
-/* Play until call `at` (0: to the end), power cut, now and then another one while recovering.
- * Returns the calls made. */
+/* Play until call `at` (0: to the end); a kill or a power cut; now and then another one while
+ * recovering. Returns the calls made. */
 static long crash_run(uint64_t seed, long at)
 {
     struct sim_files *sim = sim_files_new();
@@ -85,7 +85,10 @@ static long crash_run(uint64_t seed, long at)
     store_model_play(m, &script, STEPS, &sim->crashed);
     long calls = sim->calls;
     store_model_close(m);
-    sim_files_crash(sim, dice);
+    if (dice % 2)
+        sim_files_crash(sim, dice);
+    else
+        sim_files_kill(sim);
     for (int again = (int)(gw_mix64(dice) % 3); again > 0; again--) {
         sim->crash_at = sim->calls + 1 + (long)(gw_mix64(dice + (uint64_t)again) % 40);
         (void)!store_model_open(m);
