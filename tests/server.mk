@@ -32,3 +32,18 @@ tests_test_store_memory_LDFLAGS = \
 	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=strdup
 TESTS += tests/test_store_memory
 endif
+
+check_PROGRAMS += tests/fuzz_log
+tests_fuzz_log_SOURCES = tests/fuzz_log.c $(fuzz_driver)
+tests_fuzz_log_LDFLAGS = $(fuzz_flags)
+tests_fuzz_log_LDADD = $(rooms_LIBS)
+fuzz_targets += tests/fuzz_log
+EXTRA_DIST += tests/corpus/log
+
+check_PROGRAMS += tests/fuzz_snapshot
+tests_fuzz_snapshot_SOURCES = tests/fuzz_snapshot.c $(fuzz_driver)
+tests_fuzz_snapshot_CPPFLAGS = $(AM_CPPFLAGS) $(XXHASH_CFLAGS)
+tests_fuzz_snapshot_LDFLAGS = $(fuzz_flags)
+tests_fuzz_snapshot_LDADD = $(rooms_LIBS)
+fuzz_targets += tests/fuzz_snapshot
+EXTRA_DIST += tests/corpus/snapshot
