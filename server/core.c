@@ -403,6 +403,8 @@ void gw_core_tick(struct gw_core *core, int64_t now)
     gw_core_age(core);
     if (now >= core->said_ns + BEAT_TEXT_NS)
         tell_waiting(core);
+    if (now >= core->wake_ns) /* asked again below, or when the work under way has ended */
+        core->wake_ns = INT64_MAX;
     if (now >= core->retry_ns)
         core->retry_ns = INT64_MAX;
     if (now >= core->store_retry_ns)
