@@ -126,6 +126,7 @@ struct gw_core {
     struct gw_error task_error;  /* of the operation under way, on its own thread */
     struct gw_error store_error; /* of the last one that failed */
     bool sick;                   /* the log has a gap: it takes a snapshot to be well again */
+    bool healing;                /* the snapshot under way is to close a gap */
     int64_t store_retry_ns;
     uint64_t snapshots, flushes;
 

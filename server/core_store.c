@@ -147,10 +147,10 @@ static void end_snapshot(struct gw_core *core)
     core->image = NULL;
     if (core->task_error.status) {
         note_failure(core, "snapshot-failed");
-        if (core->final) { /* nobody will try again */
+        core->sick |= core->healing; /* the gap is still there */
+        core->snapshot_wanted = !core->final;
+        if (core->final) /* nobody will try again */
             core->result = core->store_error;
-            core->snapshot_wanted = false;
-        }
     } else {
         core->snapshots++;
         core->based = true;
@@ -179,6 +179,7 @@ bool gw_core_wants_snapshot(const struct gw_core *core)
 static void start_snapshot(struct gw_core *core)
 {
     gw_error_clear(&core->task_error);
+    core->healing = core->sick;
     gw_status s = gw_core_write_image(core, &core->image, &core->image_bytes, &core->task_error);
     if (!s)
         s = gw_store_turn(core->store, &core->task_error);
