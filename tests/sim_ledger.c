@@ -148,27 +148,50 @@ static void apply_sum(struct sim_ledger *l, size_t start, const struct sim_push 
     }
 }
 
-void sim_ledger_apply(struct sim_server *server)
+static int by_worker(const void *a, const void *b)
+{
+    const struct sim_push *p = *(const struct sim_push *const *)a;
+    const struct sim_push *q = *(const struct sim_push *const *)b;
+    if (p->worker != q->worker)
+        return p->worker < q->worker ? -1 : 1;
+    return p->number < q->number ? -1 : p->number > q->number;
+}
+
+void sim_ledger_take(struct sim_server *server)
 {
     struct sim_ledger *l = &server->ledger;
-    const struct sim_push *pushes[SIM_IDS * GW_WAITING_MAX];
-    size_t count = 0;
-    l->round++;
     for (const struct push *p = server->core->taken; p; p = p->next) {
         struct sim_entry *entry = find_entry(l, p->worker, p->sequence);
         if (!entry || entry->round || entry->late) {
             sim_fail(server->world,
                      "server %d, round %" PRIu64 " applies push %" PRIu64 " of worker %" PRIu32
                      ", which %s",
-                     server->index, l->round, p->sequence, p->worker,
+                     server->index, l->round + 1, p->sequence, p->worker,
                      !entry        ? "it did not accept"
                      : entry->late ? "was late"
                                    : "was applied before");
             return;
         }
-        entry->round = l->round;
-        pushes[count++] = entry->push;
+        entry->round = l->round + 1;
     }
+}
+
+/* The pushes of a round in the order in which they are added: by worker, then by number. */
+static size_t pushes_of(const struct sim_ledger *l, uint64_t round, const struct sim_push **pushes)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < l->count; i++)
+        if (l->entries[i].round == round)
+            pushes[count++] = l->entries[i].push;
+    qsort(pushes, count, sizeof(const struct sim_push *), by_worker);
+    return count;
+}
+
+void sim_ledger_apply(struct sim_server *server)
+{
+    struct sim_ledger *l = &server->ledger;
+    const struct sim_push *pushes[SIM_IDS * GW_WAITING_MAX];
+    size_t count = pushes_of(l, ++l->round, pushes);
     sim_note(&server->world->net, "applied: server, round, pushes", server->index, (long)l->round,
              (long)count);
     apply_sum(l, share_start(server), pushes, count);
@@ -244,30 +267,16 @@ static void strike_out(struct sim_server *server, size_t from)
     l->count = from;
 }
 
-/* In the order in which a round added them: by worker, then by number. */
-static int by_worker(const void *a, const void *b)
-{
-    const struct sim_push *p = *(const struct sim_push *const *)a;
-    const struct sim_push *q = *(const struct sim_push *const *)b;
-    if (p->worker != q->worker)
-        return p->worker < q->worker ? -1 : 1;
-    return p->number < q->number ? -1 : p->number > q->number;
-}
-
 static void replay(struct sim_server *server)
 {
     struct sim_ledger *l = &server->ledger;
     const struct sim_push *pushes[SIM_IDS * GW_WAITING_MAX];
     memcpy(l->model, l->initial, l->elements * sizeof *l->model);
     for (uint64_t round = 1; round <= l->round; round++) {
-        size_t count = 0;
-        for (size_t i = 0; i < l->count; i++)
-            if (l->entries[i].round == round)
-                pushes[count++] = l->entries[i].push;
+        size_t count = pushes_of(l, round, pushes);
         if (count == 0)
             sim_fail(server->world, "server %d says it has round %" PRIu64 ", which never was",
                      server->index, round);
-        qsort(pushes, count, sizeof(const struct sim_push *), by_worker);
         apply_sum(l, share_start(server), pushes, count);
     }
 }
@@ -335,15 +344,18 @@ void sim_ledger_final(struct sim_server *server)
 {
     struct sim_ledger *l = &server->ledger;
     size_t start = share_start(server);
-    sim_ledger_compare(server, "in the end");
+    if (server->core->has_values)
+        sim_ledger_compare(server, "in the end");
+    if (!server->core->policy.started && !server->world->lost_values && l->elements > 0)
+        sim_fail(server->world, "server %d: its first round never came", server->index);
     for (size_t i = 0; i < l->count; i++)
-        if (!l->entries[i].round && !l->entries[i].late)
+        if (!l->entries[i].round && !l->entries[i].late && server->core->policy.started)
             sim_fail(server->world, "server %d never applied push %" PRIu64 " of worker %" PRIu32,
                      server->index, l->entries[i].push->number, l->entries[i].push->worker);
     for (size_t e = 0; e < l->elements && server->world->config.exact; e++) {
         double sum = 0;
         for (size_t i = 0; i < l->count; i++)
-            if (!l->entries[i].late)
+            if (l->entries[i].round)
                 sum += (double)l->entries[i].push->said[start + e];
         if ((double)l->model[e] != (double)l->initial[e] - sum)
             sim_fail(server->world, "server %d, element %zu: %.9g, initial less accepted is %.9g",

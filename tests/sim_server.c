@@ -59,8 +59,10 @@ static void compute(void *user, struct gw_work *work, void (*done)(struct gw_cor
     server->work = work;
     server->work_done = done;
     server->applying = core->applying;
-    if (server->applying)
-        sim_ledger_catch_up(server); /* a push may be applied within the call that accepts it */
+    if (server->applying) { /* perhaps within the call that accepted the push */
+        sim_ledger_catch_up(server);
+        sim_ledger_take(server);
+    }
     if (at_once(server))
         end_work(server, server->life);
     else

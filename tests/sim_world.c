@@ -194,7 +194,7 @@ static bool server_is_done(const struct sim_server *server)
     if (!core || server->work || server->task || server->task_done || core->peers)
         return false;
     for (size_t i = 0; i < core->members_count; i++)
-        if (core->members[i]->waiting > 0)
+        if (core->members[i]->waiting > 0 && core->policy.started)
             return false;
     return true;
 }

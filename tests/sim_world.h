@@ -92,7 +92,8 @@ void sim_ledger_open(struct sim_server *server);
 void sim_ledger_close(struct sim_server *server);
 /* What the server has accepted since the last time; at most one push a worker. */
 void sim_ledger_catch_up(struct sim_server *server);
-/* It applies what core->taken says, as its next round; and has done so. */
+/* It begins its next round, with what core->taken says; and has applied it. */
+void sim_ledger_take(struct sim_server *server);
 void sim_ledger_apply(struct sim_server *server);
 void sim_ledger_compare(struct sim_server *server, const char *when);
 /* It has come back with what its disk knew: all that was accepted up to some moment, and nothing
