@@ -115,6 +115,8 @@ static void make_faults(struct sim_config *c, struct sim_random *r)
     c->freezes = sim_below(r, 3) == 0;
     c->partitions = sim_below(r, 3) == 0;
     c->kills_servers = c->durability[0] == 'n' ? sim_below(r, 8) == 0 : sim_below(r, 3) > 0;
+    if (c->kills_servers && c->durability[0] == 'n') /* it would wait for workers that are done */
+        c->expected = 1;
     c->kills_workers = sim_below(r, 2) > 0;
     c->joins = sim_below(r, 2) > 0;
     c->bad_disks = c->durability[0] != 'n' && sim_below(r, 3) == 0;

@@ -76,8 +76,8 @@ struct sim_weather {
     int64_t delay_least, delay_most;
     size_t piece_most;
     size_t window; /* bytes under way in one direction; 0: no limit */
-    /* Of a million pieces: so many have a bit changed, come twice, are left out, lose the
-     * connection. */
+    /* Of a million pieces: so many have a bit changed, come twice, lack some bytes (fewer than a
+     * frame has: a stream that left out whole frames would be believed), lose the connection. */
     unsigned flips, repeats, drops, cuts;
 };
 

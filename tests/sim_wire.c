@@ -116,15 +116,16 @@ static void send_through(struct sim_end *from, struct sim_piece *piece)
         sim_note(net, "bytes come twice, to node, piece", from->other->node, (long)piece->bytes, 0);
         send_piece(from->other, again);
     }
-    bool cut = sim_chance(&net->random, w->cuts);
-    if (from->dark || cut || sim_chance(&net->random, w->drops)) {
-        if (!from->dark)
-            sim_note(net, "bytes are lost, to node, piece", from->other->node, (long)piece->bytes,
-                     0);
-        free(piece);
-    } else {
-        send_piece(from->other, piece);
+    if (sim_chance(&net->random, w->drops)) {
+        size_t most = gw_min_size(piece->bytes, GW_FRAME_HEADER - 1);
+        piece->bytes -= 1 + (size_t)sim_below(&net->random, most);
+        sim_note(net, "bytes are lost, to node, left", from->other->node, (long)piece->bytes, 0);
     }
+    bool cut = sim_chance(&net->random, w->cuts);
+    if (from->dark || cut)
+        free(piece);
+    else
+        send_piece(from->other, piece);
     if (cut)
         sim_cut(from, sim_below(&net->random, 3) > 0, sim_below(&net->random, 3) > 0);
 }
