@@ -282,6 +282,7 @@ static void send_ready(struct gw_core_peer *peer, const struct member *member)
                                              .durable = member ? member->durable : 0,
                                              .round = core->policy.round,
                                              .parts = core->shard ? gw_shard_parts(core->shard) : 0,
+                                             .clock = member ? member->clock : 0,
                                              .wants_values = !core->has_values };
         gw_ready_write(body, &ready);
         memcpy(body + GW_READY_BYTES, text, length);

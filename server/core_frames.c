@@ -63,6 +63,9 @@ gw_status gw_core_admit(void *user, const struct gw_frame *frame, uint8_t **room
     case GW_PS_COMMIT:
         return peer->member ? expect_length(frame, GW_COMMIT_BYTES, GW_COMMIT_BYTES, error)
                             : gw_fail(error, GW_ESTATE, "pushes are for workers");
+    case GW_PS_CLOCK:
+        return peer->member ? expect_length(frame, GW_CLOCK_BYTES, GW_CLOCK_BYTES, error)
+                            : gw_fail(error, GW_ESTATE, "clocks are for workers");
     case GW_PS_PULL:
         return expect_length(frame, GW_PULL_BYTES, GW_PULL_BYTES, error);
     case GW_PS_ASK:
@@ -112,6 +115,10 @@ void gw_core_take_frame(struct gw_core_peer *peer, struct gw_event *event)
         break;
     case GW_PS_COMMIT:
         gw_core_take_commit(peer, event);
+        break;
+    case GW_PS_CLOCK:
+        if (peer->member)
+            gw_core_set_clock(peer->member, gw_get_u64(event->payload));
         break;
     case GW_PS_PULL:
         take_pull(peer, event);

@@ -33,7 +33,7 @@ struct push {
     struct push *next;
     uint32_t worker;
     bool raw, leaving;
-    uint64_t sequence, meant, arrival;
+    uint64_t sequence, meant, clock, arrival;
     int64_t arrived_ns;
     double rate;
     struct gw_blob *part[]; /* shard's parts */
@@ -158,6 +158,7 @@ void gw_core_free_member(struct member *member);
 void gw_core_join(struct gw_core *core, struct member *member, struct gw_core_peer *peer);
 void gw_core_lose(struct gw_core *core, struct member *member, const char *why);
 void gw_core_leave(struct gw_core *core, struct member *member);
+void gw_core_set_clock(struct member *member, uint64_t clock); /* clocks only rise */
 void gw_core_age(struct gw_core *core); /* those lost long enough are no longer live */
 int64_t gw_core_age_deadline(const struct gw_core *core);
 /* core->clocks from the members; returns how many are live. */
@@ -197,7 +198,7 @@ enum gw_record {
 
 void gw_core_log_member(struct gw_core *core, enum gw_record type, const struct member *member);
 void gw_core_log_push(struct gw_core *core, const struct push *push);
-void gw_core_log_late(struct gw_core *core, uint32_t worker, uint64_t sequence);
+void gw_core_log_late(struct gw_core *core, const struct member *member);
 void gw_core_log_round(struct gw_core *core, size_t count);
 /* Start what the disk should do next, if anything. */
 void gw_core_store(struct gw_core *core);

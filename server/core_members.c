@@ -93,15 +93,34 @@ size_t gw_core_clocks(struct gw_core *core)
     return live;
 }
 
-/* Who was away keeps its own clock if it is ahead, and does not hold up others if it is behind. */
+/* Where a worker begins that comes now: with the slowest, so that it does not hold up others. In
+ * modes with rounds that is without the slowest's push that waits, since this worker's first one
+ * goes into the same round. */
+static uint64_t join_clock(struct gw_core *core)
+{
+    bool rounds =
+        core->policy.mode.kind == GW_MODE_SYNC || core->policy.mode.kind == GW_MODE_QUORUM;
+    (void)gw_core_clocks(core);
+    for (size_t i = 0; rounds && i < core->members_count; i++) {
+        struct gw_clock *c = &core->clocks[i];
+        c->clock = c->clock > c->waiting ? c->clock - c->waiting : 0;
+    }
+    return gw_policy_join_clock(core->clocks, core->members_count);
+}
+
+void gw_core_set_clock(struct member *member, uint64_t clock)
+{
+    if (member->clock < clock)
+        member->clock = clock;
+}
+
+/* Who was away keeps its own clock if it is ahead. */
 void gw_core_join(struct gw_core *core, struct member *member, struct gw_core_peer *peer)
 {
     const struct gw_session_peer *who = gw_session_peer(peer->session);
     bool known = member->member, same = member->instance == who->instance;
-    (void)gw_core_clocks(core);
-    uint64_t clock = gw_policy_join_clock(core->clocks, core->members_count);
-    if (!(known && member->live) && member->clock < clock)
-        member->clock = clock;
+    if (!(known && member->live))
+        gw_core_set_clock(member, join_clock(core));
     member->epoch = who->epoch;
     member->instance = who->instance;
     member->member = member->live = true;

@@ -231,11 +231,12 @@ static void accept_push(struct gw_core_peer *peer, uint64_t sequence,
     bool late = gw_policy_drops(&core->policy, body->meant) && !body->leaving;
     push->rate = body->rate;
     push->meant = body->meant;
+    push->clock = body->clock;
     push->leaving = body->leaving;
     member->stage = NULL;
     member->staged = 0;
     member->accepted = sequence;
-    member->clock++;
+    gw_core_set_clock(member, body->clock);
     member->pushes++;
     member->norm = body->norm;
     member->raw_in_bytes += gw_core_part_bytes(core);
@@ -243,7 +244,7 @@ static void accept_push(struct gw_core_peer *peer, uint64_t sequence,
     if (late) {
         member->late++;
         core->late_pushes++;
-        gw_core_log_late(core, member->worker, sequence);
+        gw_core_log_late(core, member);
         gw_core_free_push(push, parts_of(core));
     } else {
         gw_core_log_push(core, push);

@@ -163,8 +163,6 @@ static size_t position(const struct gw_core *core, const struct member *member)
     return i;
 }
 
-/* A worker counts a round for each of its pushes, but a quorum's round takes all of them at once:
- * who has none waiting here has nothing to wait for. */
 static bool may_pull(struct gw_core *core, const struct gw_core_peer *peer)
 {
     if (peer->closed || !peer->pulls || !core->has_values ||
@@ -172,9 +170,10 @@ static bool may_pull(struct gw_core *core, const struct gw_core_peer *peer)
         return false;
     if (!peer->member)
         return true;
-    uint64_t wanted = peer->member->waiting > 0 ? peer->pull.wanted : 0;
-    return gw_policy_may_pull(&core->policy, core->clocks, core->members_count,
-                              position(core, peer->member), wanted);
+    size_t worker = position(core, peer->member);
+    return gw_policy_may_pull(&core->policy, core->clocks, core->members_count, worker,
+                              peer->pull.wanted) ||
+           gw_policy_waits_in_vain(&core->policy, core->clocks, core->members_count, worker);
 }
 
 static uint64_t ahead_of_slowest(struct gw_core *core, const struct member *member)

@@ -44,11 +44,12 @@ void gw_core_log_member(struct gw_core *core, enum gw_record type, const struct 
     append(core, type, &(struct iovec){ body, sizeof body }, 1);
 }
 
-void gw_core_log_late(struct gw_core *core, uint32_t worker, uint64_t sequence)
+void gw_core_log_late(struct gw_core *core, const struct member *member)
 {
-    uint8_t body[16] = { 0 };
-    gw_put_u32(body, worker);
-    gw_put_u64(body + 8, sequence);
+    uint8_t body[24] = { 0 };
+    gw_put_u32(body, member->worker);
+    gw_put_u64(body + 8, member->accepted);
+    gw_put_u64(body + 16, member->clock);
     append(core, GW_RECORD_LATE, &(struct iovec){ body, sizeof body }, 1);
 }
 

@@ -94,6 +94,7 @@ void gw_link_send_push(struct link *link, struct sent *sent, int64_t now)
     }
     gw_commit_write(body, &(struct gw_commit_body){ .rate = sent->push.rate,
                                                     .meant = sent->meant[link->server],
+                                                    .clock = sent->clock,
                                                     .norm = sent->push.norm,
                                                     .parts = (uint32_t)link->count,
                                                     .leaving = sent->push.leaving });
@@ -114,6 +115,17 @@ void gw_link_send_pull(struct link *link, int64_t now)
                                                 .wanted = worker->observer ? 0 : link->meant });
     send_body(link, (struct gw_frame){ .type = GW_PS_PULL, .sequence = worker->pull_number }, body,
               sizeof body, now);
+    worker->world.flush(worker->world.user, link->server);
+}
+
+void gw_link_send_clock(struct link *link, int64_t now)
+{
+    struct gw_worker *worker = link->worker;
+    uint8_t body[GW_CLOCK_BYTES];
+    if (worker->observer)
+        return;
+    gw_put_u64(body, worker->clock);
+    send_body(link, (struct gw_frame){ .type = GW_PS_CLOCK }, body, sizeof body, now);
     worker->world.flush(worker->world.user, link->server);
 }
 
@@ -256,6 +268,7 @@ static void take_ready(struct link *link, const struct gw_event *event, int64_t 
     link->connecting = false;
     link->backoff_ns = 0;
     gw_error_clear(&link->why);
+    gw_worker_take_clock(worker, link, ready.clock, now);
     if (ready.wants_values)
         send_initial(link, now);
     else
