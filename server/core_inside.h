@@ -155,6 +155,7 @@ void gw_core_take_frame(struct gw_core_peer *peer, struct gw_event *event);
 /* The member of this number; NULL: none. `make` makes one (NULL: out of memory, or too many). */
 struct member *gw_core_member(struct gw_core *core, uint32_t worker, bool make);
 void gw_core_free_member(struct member *member);
+void gw_core_count_joined(struct gw_core *core); /* enough for the first round? */
 void gw_core_join(struct gw_core *core, struct member *member, struct gw_core_peer *peer);
 void gw_core_lose(struct gw_core *core, struct member *member, const char *why);
 void gw_core_leave(struct gw_core *core, struct member *member);

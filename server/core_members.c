@@ -93,6 +93,13 @@ size_t gw_core_clocks(struct gw_core *core)
     return live;
 }
 
+/* All that ever joined are still listed: who came and left has come. */
+void gw_core_count_joined(struct gw_core *core)
+{
+    if (core->members_count >= (size_t)core->policy.expected)
+        core->policy.started = true;
+}
+
 /* Where a worker begins that comes now: with the slowest, so that it does not hold up others. In
  * modes with rounds that is without the slowest's push that waits, since this worker's first one
  * goes into the same round. */
@@ -129,8 +136,7 @@ void gw_core_join(struct gw_core *core, struct member *member, struct gw_core_pe
     peer->member = member;
     gw_core_drop_stage(core, member);
     member->forget = false;
-    if (gw_core_count_members(core) >= (uint32_t)core->policy.expected)
-        core->policy.started = true;
+    gw_core_count_joined(core);
     gw_core_log_member(core, GW_RECORD_JOIN, member);
     gw_core_say(core,
                 "level=info event=%s worker=%" PRIu32 " epoch=%" PRIu32 " clock=%" PRIu64

@@ -305,8 +305,7 @@ static gw_status replay_member(struct gw_core *core, struct reader *r, bool join
     member->instance = get_u64(r);
     member->clock = get_u64(r);
     member->member = joins;
-    if (gw_core_count_members(core) >= (uint32_t)core->policy.expected)
-        core->policy.started = true;
+    gw_core_count_joined(core);
     return r->bad ? damaged(error, "a record of a member") : GW_OK;
 }
 
