@@ -132,9 +132,9 @@ void gw_link_send_clock(struct link *link, int64_t now)
 static void send_initial(struct link *link, int64_t now)
 {
     struct gw_worker *worker = link->worker;
-    if (worker->observer)
+    if (worker->observer || link->count == 0)
         return;
-    if (!worker->initial) {
+    if (!worker->initial || link->knows_values) {
         gw_worker_break(worker, GW_ESTATE,
                         "%s was started anew and has lost its parameters: begin the job anew, and "
                         "give the server a durability",
