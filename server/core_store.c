@@ -17,9 +17,12 @@ static bool keeps_log(const struct gw_core *core)
     return core->durability.kind == GW_DURABLE_LOG;
 }
 
+/* Before the first snapshot stands a kill would leave nothing at all. */
 bool gw_core_is_safe(const struct gw_core *core, uint64_t serial)
 {
-    return !keeps_log(core) || (core->based && serial <= core->durable);
+    if (core->durability.kind == GW_DURABLE_NONE)
+        return true;
+    return core->based && (!keeps_log(core) || serial <= core->durable);
 }
 
 /* ---- records --------------------------------------------------------------------------------- */
