@@ -172,11 +172,21 @@ static void refuse_push(struct gw_core_peer *peer, uint64_t sequence)
         strike(peer, &error);
 }
 
-/* Acknowledge as soon as nothing is in the way. */
+static bool owes_ack(const struct member *member, uint64_t sequence)
+{
+    const struct ack *ack = member->acks;
+    while (ack && ack->sequence < sequence)
+        ack = ack->next;
+    return ack != NULL;
+}
+
+/* Acknowledge as soon as nothing is in the way; once, however often it is asked for meanwhile. */
 static void owe_ack(struct gw_core_peer *peer, uint64_t sequence, bool late)
 {
     struct gw_core *core = peer->core;
     struct member *member = peer->member;
+    if (owes_ack(member, sequence))
+        return;
     struct ack *ack = calloc(1, sizeof *ack);
     if (!ack) { /* it asks again over its next session */
         gw_session_refuse(peer->session, GW_ENOMEM, "the server is out of memory", core->now);
