@@ -137,6 +137,21 @@ void gw_core_bind(struct gw_core_peer *peer, struct gw_session *session)
     peer->session = session;
 }
 
+/* The worker whose initial values were coming is gone: those who sent theirs in vain are to send
+ * them again, over a new connection. */
+static void ask_for_values(struct gw_core *core)
+{
+    core->init_peer = NULL;
+    core->inits = 0;
+    for (struct gw_core_peer *p = core->peers; p; p = p->next) {
+        if (!p->unheard || p->closed)
+            continue;
+        p->unheard = false;
+        gw_session_refuse(p->session, GW_ETRANSPORT, "initial values are needed again", core->now);
+        core->world.flush(core->world.user, p->link);
+    }
+}
+
 /* The member is still there, its connection is not. */
 static void part(struct gw_core_peer *peer, const char *why)
 {
@@ -144,10 +159,8 @@ static void part(struct gw_core_peer *peer, const char *why)
     struct member *member = peer->member;
     peer->member = NULL;
     peer->pulls = false;
-    if (core->init_peer == peer) {
-        core->init_peer = NULL;
-        core->inits = 0;
-    }
+    if (core->init_peer == peer)
+        ask_for_values(core);
     if (member && member->peer == peer)
         gw_core_lose(core, member, why);
 }

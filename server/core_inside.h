@@ -76,6 +76,7 @@ struct gw_core_peer {
     char name[64];
     struct member *member; /* a worker whose terms were agreed on */
     bool observer, closed;
+    bool unheard; /* its initial values were thrown away, since another worker's were coming */
     unsigned strikes;
     struct gw_blob *incoming; /* where the payload of a part that is arriving is put */
     bool pulls;               /* one is asked for and not answered */

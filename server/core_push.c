@@ -72,7 +72,8 @@ void gw_core_take_init(struct gw_core_peer *peer, struct gw_event *event)
     struct gw_core *core = peer->core;
     struct gw_error error = { 0 };
     size_t part = event->frame.tensor;
-    if (core->has_values || (core->init_peer && core->init_peer != peer))
+    peer->unheard = core->init_peer && core->init_peer != peer;
+    if (core->has_values || peer->unheard)
         return;
     core->init_peer = peer;
     gw_status s =
