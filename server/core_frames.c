@@ -102,8 +102,22 @@ static void take_ask(struct gw_core_peer *peer)
     free(text);
 }
 
+/* More than this waits only for who asks without reading the answers. */
+static bool reads(const struct gw_core_peer *peer)
+{
+    const struct gw_core *core = peer->core;
+    uint64_t most = GW_UNREAD_MAX;
+    if (core->shard)
+        most += 2 * (gw_core_part_bytes(core) + 128 * gw_shard_parts(core->shard));
+    return gw_session_queued(peer->session) <= most;
+}
+
 void gw_core_take_frame(struct gw_core_peer *peer, struct gw_event *event)
 {
+    if (!reads(peer)) {
+        gw_core_refuse(peer, GW_ESTATE, "it asks without reading the answers");
+        return;
+    }
     if (peer->member)
         peer->member->in_bytes += GW_FRAME_HEADER + event->frame.length;
     switch (event->frame.type) {

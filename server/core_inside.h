@@ -24,7 +24,8 @@ enum {
      * a worker that keeps to its window (GW_PS_PUSHES) feels in time; beyond the second it is
      * refused. */
     GW_WAITING_ACKED = 4,
-    GW_WAITING_MAX = 16
+    GW_WAITING_MAX = 16,
+    GW_UNREAD_MAX = 1 << 20 /* bytes of answers, beside two pulls */
 };
 
 #define GW_RETRY_NS 200000000 /* until what failed for want of memory or disk is tried again */
