@@ -176,7 +176,11 @@ void gw_core_leave(struct gw_core *core, struct member *member)
 
 static int64_t dead_at(const struct member *member)
 {
-    return member->live && !member->peer ? member->lost_at + member->wait_ns : INT64_MAX;
+    int64_t at;
+    if (!member->live || member->peer ||
+        __builtin_add_overflow(member->lost_at, member->wait_ns, &at))
+        return INT64_MAX;
+    return at;
 }
 
 int64_t gw_core_age_deadline(const struct gw_core *core)
@@ -191,7 +195,7 @@ void gw_core_age(struct gw_core *core)
 {
     for (size_t i = 0; i < core->members_count; i++) {
         struct member *m = core->members[i];
-        if (core->now < dead_at(m))
+        if (dead_at(m) == INT64_MAX || core->now < dead_at(m))
             continue;
         m->live = false;
         gw_core_say(core,
