@@ -296,7 +296,8 @@ static void send_ready(struct gw_core_peer *peer, const struct member *member)
                                              .round = core->policy.round,
                                              .parts = core->shard ? gw_shard_parts(core->shard) : 0,
                                              .clock = member ? member->clock : 0,
-                                             .wants_values = !core->has_values };
+                                             .wants_values =
+                                                 !core->has_values || !gw_core_is_safe(core, 0) };
         gw_ready_write(body, &ready);
         memcpy(body + GW_READY_BYTES, text, length);
         (void)gw_session_ready(peer->session, body, GW_READY_BYTES + length, core->now);
