@@ -208,7 +208,7 @@ struct sim_world {
     struct sim_push *pushes[SIM_IDS];
     struct sim_replica *replicas;
     size_t replicas_count, replicas_room;
-    bool failed, verbose, lost_values; /* lost_values: a server without durability was killed */
+    bool failed, verbose, lost_values, rewound; /* servers lost all, or pushes, in a kill */
     int faults;
 };
 
