@@ -90,6 +90,16 @@ static void take_pull(struct gw_core_peer *peer, const struct gw_event *event)
     gw_pull_read(&peer->pull, event->payload);
 }
 
+static void take_clock(struct gw_core_peer *peer, const struct gw_event *event)
+{
+    struct gw_clock_body body;
+    if (!peer->member)
+        return;
+    gw_clock_read(&body, event->payload);
+    gw_core_set_clock(peer->member, body.clock);
+    peer->core->policy.started |= body.begun;
+}
+
 static void take_ask(struct gw_core_peer *peer)
 {
     char *text = gw_core_status(peer->core, peer->core->now);
@@ -131,8 +141,7 @@ void gw_core_take_frame(struct gw_core_peer *peer, struct gw_event *event)
         gw_core_take_commit(peer, event);
         break;
     case GW_PS_CLOCK:
-        if (peer->member)
-            gw_core_set_clock(peer->member, gw_get_u64(event->payload));
+        take_clock(peer, event);
         break;
     case GW_PS_PULL:
         take_pull(peer, event);

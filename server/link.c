@@ -124,7 +124,7 @@ void gw_link_send_clock(struct link *link, int64_t now)
     uint8_t body[GW_CLOCK_BYTES];
     if (worker->observer)
         return;
-    gw_put_u64(body, worker->clock);
+    gw_clock_write(body, &(struct gw_clock_body){ .clock = worker->clock, .begun = worker->begun });
     send_body(link, (struct gw_frame){ .type = GW_PS_CLOCK }, body, sizeof body, now);
     worker->world.flush(worker->world.user, link->server);
 }
@@ -268,7 +268,9 @@ static void take_ready(struct link *link, const struct gw_event *event, int64_t 
     link->connecting = false;
     link->backoff_ns = 0;
     gw_error_clear(&link->why);
-    gw_worker_take_clock(worker, link, ready.clock, now);
+    gw_worker_take_clock(worker, ready.clock, ready.round, now);
+    if (ready.clock < worker->clock || (ready.round == 0 && worker->begun))
+        gw_link_send_clock(link, now);
     if (ready.wants_values)
         send_initial(link, now);
     else
@@ -363,6 +365,7 @@ static void take_done(struct link *link, const struct gw_event *event, int64_t n
     link->strikes = 0;
     link->done = done;
     link->round = done.round;
+    gw_worker_take_clock(worker, 0, done.round, now);
     link->answered = true;
     note_values(link);
     worker->world.changed(worker->world.user);

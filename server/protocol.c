@@ -44,6 +44,18 @@ void gw_ready_read(struct gw_ready_body *body, const uint8_t in[GW_READY_BYTES])
                                     .wants_values = (gw_get_u64(in + 48) & 1) != 0 };
 }
 
+void gw_clock_write(uint8_t out[GW_CLOCK_BYTES], const struct gw_clock_body *body)
+{
+    gw_put_u64(out, body->clock);
+    gw_put_u64(out + 8, body->begun);
+}
+
+void gw_clock_read(struct gw_clock_body *body, const uint8_t in[GW_CLOCK_BYTES])
+{
+    *body =
+        (struct gw_clock_body){ .clock = gw_get_u64(in), .begun = (gw_get_u64(in + 8) & 1) != 0 };
+}
+
 void gw_commit_write(uint8_t out[GW_COMMIT_BYTES], const struct gw_commit_body *body)
 {
     put_double(out, body->rate);

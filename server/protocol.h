@@ -20,7 +20,8 @@
  * A worker's clock counts its pushes, from where it joined; it is the same on all servers, so that
  * the worker that is the furthest behind is so everywhere, and nobody makes it wait. A server that
  * gives a worker a later clock, so that it does not hold up others, says so in READY, and the
- * worker tells the other servers. */
+ * worker tells the other servers. It also tells them that rounds have begun: a server that a kill
+ * has taken back to before the first one need not wait for workers that have come and gone. */
 #ifndef GW_SERVER_PROTOCOL_H
 #define GW_SERVER_PROTOCOL_H
 
@@ -57,7 +58,7 @@ enum {
 enum {
     GW_READY_BYTES = 56, /* then the terms in force, as text */
     GW_COMMIT_BYTES = 40,
-    GW_CLOCK_BYTES = 8,
+    GW_CLOCK_BYTES = 16,
     GW_ACK_BYTES = 8,
     GW_PULL_BYTES = 24,
     GW_DONE_BYTES = 48
@@ -71,6 +72,11 @@ struct gw_ready_body {
     uint64_t parts;       /* of this shard */
     uint64_t clock;       /* of this worker */
     bool wants_values;
+};
+
+struct gw_clock_body {
+    uint64_t clock;
+    bool begun; /* the worker has seen the result of a round, of any server */
 };
 
 struct gw_commit_body {
@@ -97,6 +103,8 @@ struct gw_done_body {
 
 void gw_ready_write(uint8_t out[GW_READY_BYTES], const struct gw_ready_body *body);
 void gw_ready_read(struct gw_ready_body *body, const uint8_t in[GW_READY_BYTES]);
+void gw_clock_write(uint8_t out[GW_CLOCK_BYTES], const struct gw_clock_body *body);
+void gw_clock_read(struct gw_clock_body *body, const uint8_t in[GW_CLOCK_BYTES]);
 void gw_commit_write(uint8_t out[GW_COMMIT_BYTES], const struct gw_commit_body *body);
 void gw_commit_read(struct gw_commit_body *body, const uint8_t in[GW_COMMIT_BYTES]);
 void gw_pull_write(uint8_t out[GW_PULL_BYTES], const struct gw_pull_body *body);

@@ -279,15 +279,15 @@ void gw_worker_acked(struct gw_worker *worker, struct link *link, uint64_t numbe
 
 /* ---- the clock ------------------------------------------------------------------------------- */
 
-void gw_worker_take_clock(struct gw_worker *worker, struct link *from, uint64_t clock, int64_t now)
+void gw_worker_take_clock(struct gw_worker *worker, uint64_t clock, uint64_t round, int64_t now)
 {
-    if (clock < worker->clock)
-        gw_link_send_clock(from, now);
-    if (clock <= worker->clock)
+    bool begins = round > 0 && !worker->begun;
+    if (clock <= worker->clock && !begins)
         return;
-    worker->clock = clock;
+    worker->clock = clock > worker->clock ? clock : worker->clock;
+    worker->begun |= begins;
     for (int i = 0; i < worker->links_count; i++)
-        if (worker->links[i].ready && &worker->links[i] != from)
+        if (worker->links[i].ready)
             gw_link_send_clock(&worker->links[i], now);
 }
 

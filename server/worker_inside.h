@@ -58,6 +58,7 @@ struct gw_worker {
     size_t pushes;
     uint64_t number; /* of the last push */
     uint64_t clock;  /* the same on all servers */
+    bool begun;      /* some server has ended a round */
     bool pulling;
     uint64_t pull_number;
     struct gw_worker_counts counts;
@@ -81,7 +82,8 @@ void gw_worker_break(struct gw_worker *worker, gw_status status, const char *for
     __attribute__((format(printf, 3, 4)));
 void gw_worker_acked(struct gw_worker *worker, struct link *link, uint64_t number);
 void gw_worker_drop_initial(struct gw_worker *worker);
-/* A server says that this worker is as far as `clock`: the others hear of it. */
-void gw_worker_take_clock(struct gw_worker *worker, struct link *from, uint64_t clock, int64_t now);
+/* A server says that this worker is as far as `clock`, and that it has ended `round`: if that is
+ * news, all servers hear of it. */
+void gw_worker_take_clock(struct gw_worker *worker, uint64_t clock, uint64_t round, int64_t now);
 
 #endif
