@@ -374,6 +374,7 @@ static gw_status replay_round(struct gw_core *core, struct reader *r, struct gw_
         for (size_t part = 0; part < gw_work_parts(work); part++)
             gw_work_part(work, phase, part, 0);
     (void)gw_work_end(work, NULL);
+    core->policy.started = true;
     gw_core_end_round(core, (size_t)count);
     return GW_OK;
 }
