@@ -81,6 +81,8 @@ gw_status gw_core_open(struct gw_core **out, const struct gw_core_setup *setup,
         gw_core_close(core);
         return s;
     }
+    if (core->has_values)
+        core->wake_ns = now; /* what waited before the restart goes on without anybody's coming */
     *out = core;
     return GW_OK;
 }
