@@ -311,9 +311,9 @@ static bool is_held(struct gw_core *core, const struct member *member)
     size_t i = 0;
     while (core->members[i] != member)
         i++;
-    core->holds_acks =
-        !gw_policy_waits_in_vain(&core->policy, core->clocks, core->members_count, i);
-    return core->holds_acks;
+    bool held = !gw_policy_waits_in_vain(&core->policy, core->clocks, core->members_count, i);
+    core->holds_acks |= held;
+    return held;
 }
 
 void gw_core_release_acks(struct gw_core *core, struct member *member)
