@@ -75,8 +75,6 @@ gw_status gw_link_admit(void *link, const struct gw_frame *frame, uint8_t **room
 
 /* ---- worker.c */
 
-void gw_worker_break(struct gw_worker *worker, gw_status status, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
 void gw_worker_acked(struct gw_worker *worker, struct link *link, uint64_t number);
 void gw_worker_drop_initial(struct gw_worker *worker);
 
