@@ -118,8 +118,8 @@ static void give_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 {
     struct client *client = handle->data;
     (void)suggested;
-    *buffer = uv_buf_init(client->request + client->used,
-                          (unsigned)(REQUEST_BYTES - 1 - client->used));
+    *buffer =
+        uv_buf_init(client->request + client->used, (unsigned)(REQUEST_BYTES - 1 - client->used));
 }
 
 static void take_bytes(uv_stream_t *stream, ssize_t bytes, const uv_buf_t *buffer)

@@ -30,7 +30,6 @@ struct endpoint {
     struct gw_ps *ps;
     int server;
     struct gw_stream *stream; /* NULL: none */
-    bool wants_flush;
 };
 
 enum { TICKETS = GW_PS_PUSHES + 1 };

@@ -29,7 +29,6 @@ static void take_gone(void *user, struct gw_stream *stream)
     if (end->stream != stream)
         return;
     end->stream = NULL;
-    end->wants_flush = false;
     gw_worker_gone(end->ps->worker, end->server, NULL, gw_net_now(end->ps->net));
     pthread_cond_broadcast(&end->ps->changed);
 }
@@ -61,7 +60,9 @@ static void connect_server(void *user, int server)
 static void flush_server(void *user, int server)
 {
     gw_ps *ps = user;
-    ps->endpoints[server].wants_flush = ps->touched = true;
+    if (ps->endpoints[server].stream)
+        gw_stream_flush(ps->endpoints[server].stream);
+    ps->touched = true;
 }
 
 static void tell_changed(void *user)
@@ -72,21 +73,6 @@ static void tell_changed(void *user)
 
 const struct gw_worker_world gw_ps_world = { NULL, connect_server, flush_server, tell_changed };
 
-/* Outside of all callbacks: a stream may end in its flush. True if the loop has something new. */
-static bool flush_all(gw_ps *ps)
-{
-    bool touched = ps->touched;
-    ps->touched = false;
-    for (int i = 0; i < ps->servers; i++) {
-        struct endpoint *end = &ps->endpoints[i];
-        bool wants = end->wants_flush && end->stream;
-        end->wants_flush = false;
-        if (wants)
-            gw_stream_flush(end->stream);
-    }
-    return touched;
-}
-
 /* ---- the lock -------------------------------------------------------------------------------- */
 
 void gw_ps_lock(gw_ps *ps)
@@ -96,18 +82,19 @@ void gw_ps_lock(gw_ps *ps)
 
 void gw_ps_unlock(gw_ps *ps)
 {
-    bool touched = flush_all(ps);
-    pthread_mutex_unlock(&ps->lock);
-    if (touched)
+    if (ps->touched)
         uv_async_send(&ps->wake);
+    ps->touched = false;
+    pthread_mutex_unlock(&ps->lock);
 }
 
 bool gw_ps_await(gw_ps *ps, int64_t until)
 {
     struct timespec at = { .tv_sec = (time_t)(until / 1000000000),
                            .tv_nsec = (long)(until % 1000000000) };
-    if (flush_all(ps))
+    if (ps->touched)
         uv_async_send(&ps->wake);
+    ps->touched = false;
     return pthread_cond_timedwait(&ps->changed, &ps->lock, &at) != ETIMEDOUT;
 }
 
@@ -141,10 +128,11 @@ static int next_timeout(gw_ps *ps)
 static void turn(gw_ps *ps)
 {
     do {
+        ps->touched = false;
         (void)uv_run(&ps->loop, UV_RUN_NOWAIT);
         if (gw_net_now(ps->net) >= gw_worker_deadline(ps->worker))
             gw_worker_tick(ps->worker, gw_net_now(ps->net));
-    } while (flush_all(ps));
+    } while (ps->touched);
 }
 
 static void close_loop(gw_ps *ps)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* SPDX-FileCopyrightText: 2026 the gradwire authors */
-/* Asking a server for its state: an observer's session, one frame each way, on a loop of its own. */
+/* Asking a server for its state: an observer's session, one frame each way, on a loop of its own.
+ */
 #include <gradwire/server.h>
 
 #include <stdlib.h>
@@ -69,6 +70,8 @@ static void take_event(void *user, struct gw_stream *stream, struct gw_event *ev
         gw_session_send(session, &(struct gw_frame){ .type = GW_PS_ASK }, NULL,
                         gw_net_now(q->net)) != GW_OK)
         finish(q, gw_fail(q->error, GW_ENOMEM, "out of memory for a question"));
+    if (event->kind == GW_EVENT_READY)
+        gw_stream_flush(stream);
     if (event->kind == GW_EVENT_FRAME)
         take_status(q, event);
     if (event->kind == GW_EVENT_CLOSED) {
@@ -125,11 +128,8 @@ static gw_status ask(struct query *q, int worker, double timeout_s)
     uv_timer_start(&q->timer, take_timeout, (uint64_t)(timeout_s * 1000) + 1, 0);
     s = gw_stream_connect(&q->stream, q->net, &q->address, q->address.is_unix ? NULL : q->tls,
                           &setup, &calls, q, q->error);
-    while (!s && !q->done) {
+    while (!s && !q->done)
         (void)uv_run(&q->loop, UV_RUN_ONCE);
-        if (q->stream)
-            gw_stream_flush(q->stream);
-    }
     if (q->stream && q->status == GW_OK && !s)
         gw_session_bye(gw_stream_session(q->stream), gw_net_now(q->net));
     if (q->stream)

@@ -17,7 +17,6 @@ struct wire {
     struct gw_server *server;
     struct gw_stream *stream;
     struct gw_core_peer *peer;
-    bool wants_flush;
 };
 
 struct gw_http;
@@ -42,8 +41,7 @@ struct gw_server {
     int listeners_count;
     struct gw_http *http;
     struct wire *wires;
-    bool flushes; /* some wire wants to */
-    int stops;    /* seen */
+    int stops; /* seen */
     atomic_int stops_asked;
 
     void (*compute_done)(struct gw_core *core);

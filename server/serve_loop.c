@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* SPDX-FileCopyrightText: 2026 the gradwire authors */
 /* The server's core over libuv: one thread owns the sockets; a team computes, and what blocks on
- * the disk runs in libuv's pool. What the core queues is written once per turn of the loop, just
- * before it waits, so that a turn's frames to one peer go out together. */
+ * the disk runs in libuv's pool. */
 #include "server/serve_inside.h"
 
 #include <stdlib.h>
@@ -80,9 +79,9 @@ static void background(void *user, void (*task)(struct gw_core *core),
 
 static void flush(void *user, void *link)
 {
-    struct gw_server *server = user;
     struct wire *wire = link;
-    wire->wants_flush = server->flushes = true;
+    (void)user;
+    gw_stream_flush(wire->stream);
 }
 
 static void say(void *user, const char *line)
@@ -156,22 +155,6 @@ const struct gw_stream_calls gw_server_calls = { .event = take_event,
 
 /* ---- each turn of the loop ------------------------------------------------------------------- */
 
-/* A flush may end a stream, and its wire with it: begin again after each. */
-static void flush_all(struct gw_server *server)
-{
-    while (server->flushes) {
-        server->flushes = false;
-        for (struct wire *wire = server->wires; wire; wire = wire->next) {
-            if (!wire->wants_flush)
-                continue;
-            wire->wants_flush = false;
-            server->flushes = true;
-            gw_stream_flush(wire->stream);
-            break;
-        }
-    }
-}
-
 /* Nothing of the core is under way on another thread. */
 static bool is_quiet(const struct gw_server *server)
 {
@@ -225,7 +208,6 @@ static void take_tick(uv_timer_t *timer)
 static void before_waiting(uv_prepare_t *prepare)
 {
     struct gw_server *server = prepare->data;
-    flush_all(server);
     look_for_end(server);
     arm_timer(server, take_tick);
 }

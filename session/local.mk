@@ -10,6 +10,7 @@ libsession_la_SOURCES = \
 	session/frame.c session/frame.h \
 	session/handshake.c \
 	session/input.c \
+	session/instance.c session/instance.h \
 	session/key_file.c session/key_file.h \
 	session/keys.c session/keys.h \
 	session/listener.c \
