@@ -65,6 +65,12 @@ tests_test_stream_CPPFLAGS = $(AM_CPPFLAGS) $(UV_CFLAGS) $(CHECK_CFLAGS)
 tests_test_stream_LDADD = libstreamroom.la $(rooms_LIBS) $(CHECK_LIBS)
 TESTS += tests/test_stream
 
+check_PROGRAMS += tests/test_stream_crowd
+tests_test_stream_crowd_SOURCES = tests/test_stream_crowd.c
+tests_test_stream_crowd_CPPFLAGS = $(AM_CPPFLAGS) $(UV_CFLAGS) $(CHECK_CFLAGS)
+tests_test_stream_crowd_LDADD = libstreamroom.la $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_stream_crowd
+
 check_PROGRAMS += tests/test_frame
 tests_test_frame_SOURCES = tests/test_frame.c
 tests_test_frame_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(XXHASH_CFLAGS)

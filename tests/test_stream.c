@@ -24,7 +24,7 @@ static struct side *join(uint32_t worker)
 
 /* ---- data ------------------------------------------------------------------------------------ */
 
-enum { BIG = 4 << 20, BIGS = 25, SMALLS = 100000, SMALL = 40, BURST = 500 };
+enum { BIG = 4 << 20, BIGS = 25, SMALLS = 30000, SMALL = 40, BURST = 500 };
 
 static uint8_t *big;
 
@@ -109,8 +109,8 @@ END_TEST
 START_TEST(paused)
 {
     big = calloc(1, BIG);
-    room_open(&room, (enum room_kind)_i);
-    room.setup.times = (struct gw_session_times){ .beat_ns = 50000000, .dead_ns = 300000000 };
+    room_open(&room, _i ? TCP_TLS : UNIX_PLAIN);
+    room.setup.times = (struct gw_session_times){ .beat_ns = 50000000, .dead_ns = 1000000000 };
     room_listen(&room);
     struct side *client = join(1), *server = room_served(&room);
     client->when_drained = send_bigs;
@@ -118,7 +118,7 @@ START_TEST(paused)
     send_bigs(client);
     room_run_ms(&room, 100);
     int before = server->frames;
-    room_run_ms(&room, 600);
+    room_run_ms(&room, 1300);
     ck_assert_msg(server->closed == 0 && client->closed == 0, "%s %s", server->end.text,
                   client->end.text);
     ck_assert_int_eq(server->frames, before);
@@ -332,7 +332,7 @@ int main(void)
     TCase *t = tcase_create("stream");
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, much_both_ways, 0, ROOM_KINDS);
-    tcase_add_loop_test(t, paused, 0, ROOM_KINDS);
+    tcase_add_loop_test(t, paused, 0, 2);
     tcase_add_loop_test(t, refusals, 0, ROOM_KINDS);
     tcase_add_test(t, impostor);
     tcase_add_test(t, wrong_key);
