@@ -11,4 +11,10 @@ tests_test_shard_SOURCES = tests/test_shard.c tests/samples.h
 tests_test_shard_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_test_shard_LDADD = libshards.la $(rooms_LIBS) $(CHECK_LIBS)
 TESTS += tests/test_shard
+
+check_PROGRAMS += tests/test_shard_pull
+tests_test_shard_pull_SOURCES = tests/test_shard_pull.c tests/samples.h
+tests_test_shard_pull_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_shard_pull_LDADD = libshards.la $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_shard_pull
 endif
