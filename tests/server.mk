@@ -91,4 +91,48 @@ tests_test_shard_pull_SOURCES = tests/test_shard_pull.c tests/samples.h
 tests_test_shard_pull_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_test_shard_pull_LDADD = libshards.la $(rooms_LIBS) $(CHECK_LIBS)
 TESTS += tests/test_shard_pull
+# The store.
+check_LTLIBRARIES += libstoremodel.la
+libstoremodel_la_SOURCES = tests/sim_files.c tests/sim_files.h tests/store_model.c tests/store_model.h
+
+check_PROGRAMS += tests/test_store
+tests_test_store_SOURCES = tests/test_store.c
+tests_test_store_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_store_LDADD = libstoremodel.la $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_store
+
+check_PROGRAMS += tests/test_store_damage
+tests_test_store_damage_SOURCES = tests/test_store_damage.c
+tests_test_store_damage_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_store_damage_LDADD = libstoremodel.la $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_store_damage
+
+check_PROGRAMS += tests/test_store_process
+tests_test_store_process_SOURCES = tests/test_store_process.c
+tests_test_store_process_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_store_process_LDADD = libstoremodel.la $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_store_process
+
+check_PROGRAMS += tests/test_store_memory
+tests_test_store_memory_SOURCES = tests/test_store_memory.c
+tests_test_store_memory_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_store_memory_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
+tests_test_store_memory_LDFLAGS = \
+	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=strdup
+TESTS += tests/test_store_memory
 endif
+
+check_PROGRAMS += tests/fuzz_log
+tests_fuzz_log_SOURCES = tests/fuzz_log.c $(fuzz_driver)
+tests_fuzz_log_LDFLAGS = $(fuzz_flags)
+tests_fuzz_log_LDADD = $(rooms_LIBS)
+fuzz_targets += tests/fuzz_log
+EXTRA_DIST += tests/corpus/log
+
+check_PROGRAMS += tests/fuzz_snapshot
+tests_fuzz_snapshot_SOURCES = tests/fuzz_snapshot.c $(fuzz_driver)
+tests_fuzz_snapshot_CPPFLAGS = $(AM_CPPFLAGS) $(XXHASH_CFLAGS)
+tests_fuzz_snapshot_LDFLAGS = $(fuzz_flags)
+tests_fuzz_snapshot_LDADD = $(rooms_LIBS)
+fuzz_targets += tests/fuzz_snapshot
+EXTRA_DIST += tests/corpus/snapshot
