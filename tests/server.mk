@@ -8,6 +8,11 @@ tests_fuzz_job_LDADD = $(rooms_LIBS)
 fuzz_targets += tests/fuzz_job
 EXTRA_DIST += tests/corpus/job
 
+# A worker as a process of its own, for tests that kill things.
+check_PROGRAMS += tests/ps_worker
+tests_ps_worker_SOURCES = tests/ps_worker.c
+tests_ps_worker_LDADD = libgradwire.la
+
 if WITH_CHECK
 check_PROGRAMS += tests/test_policy
 tests_test_policy_SOURCES = tests/test_policy.c tests/policy_oracle.c tests/policy_oracle.h
