@@ -11,6 +11,11 @@
  * `--observer --ledger` pulls once, as nobody's worker, checks that, and prints the counts: exit
  * status 2 if an element differs.
  *
+ * An observer has to be told the same codec: layout and codecs are agreed on.
+ *
+ * --hold: after the steps, print, and leave when standard input ends. --stay: close without handing
+ * in what is kept back.
+ *
  * --acks-fd N: the number of each acknowledged push, from --first on, as a line to descriptor N,
  * written whole; what is read there was acknowledged, whatever is killed when. */
 #include <gradwire.h>
@@ -27,7 +32,7 @@
 struct task {
     const char *servers;
     gw_ps_options options;
-    int steps, first, acks_fd, ledger, stay, pause_ms;
+    int steps, first, acks_fd, ledger, stay, hold, pause_ms;
     size_t count;
 };
 
@@ -120,7 +125,7 @@ static int parse(struct task *task, int argc, char **argv)
         { "acks-fd", AT_INT, &task->acks_fd },   { "pause", AT_INT, &task->pause_ms },
         { "count", AT_COUNT, &task->count },     { "timeout", AT_TIME, &o->timeout_s },
         { "ledger", AT_FLAG, &task->ledger },    { "stay", AT_FLAG, &task->stay },
-        { "observer", AT_FLAG, &o->observer },
+        { "observer", AT_FLAG, &o->observer },   { "hold", AT_FLAG, &task->hold },
     };
     enum { FLAGS = sizeof flags / sizeof flags[0] };
     struct option names[FLAGS + 1] = { { 0 } };
@@ -188,6 +193,19 @@ static int step(const struct task *task, gw_ps *ps, struct arrays *arrays, int n
     return 0;
 }
 
+static int print_counts(const struct task *task, gw_ps *ps, const struct arrays *arrays)
+{
+    gw_ps_stats stats;
+    if (gw_ps_get_stats(ps, &stats) != GW_OK)
+        return -1;
+    printf("worker=%d steps=%d pushed=%016" PRIx64 " values=%016" PRIx64 " round=%" PRIu64
+           " pushes=%" PRIu64 " resent=%" PRIu64 " reconnects=%" PRIu64 "\n",
+           task->options.worker, task->steps, arrays->pushed,
+           digest(DIGEST_START, arrays->values, task->count * sizeof(float)), stats.round,
+           stats.pushes, stats.resent, stats.reconnects);
+    return fflush(stdout);
+}
+
 static int work(const struct task *task, gw_ps *ps, struct arrays *arrays)
 {
     const struct timespec pause = { task->pause_ms / 1000, task->pause_ms % 1000 * 1000000L };
@@ -197,19 +215,14 @@ static int work(const struct task *task, gw_ps *ps, struct arrays *arrays)
         if (task->pause_ms)
             nanosleep(&pause, NULL);
     }
-    if (!task->stay && gw_ps_leave(ps) != GW_OK) {
-        complain("leave", gw_ps_error(ps));
+    if (print_counts(task, ps, arrays))
         return 1;
-    }
-    gw_ps_stats stats;
-    if (gw_ps_get_stats(ps, &stats) != GW_OK)
-        return 1;
-    printf("worker=%d steps=%d pushed=%016" PRIx64 " values=%016" PRIx64 " round=%" PRIu64
-           " pushes=%" PRIu64 " resent=%" PRIu64 " reconnects=%" PRIu64 "\n",
-           task->options.worker, task->steps, arrays->pushed,
-           digest(DIGEST_START, arrays->values, task->count * sizeof(float)), stats.round,
-           stats.pushes, stats.resent, stats.reconnects);
-    return 0;
+    while (task->hold && getchar() != EOF)
+        ;
+    if (task->stay || gw_ps_leave(ps) == GW_OK)
+        return 0;
+    complain("leave", gw_ps_error(ps));
+    return 1;
 }
 
 static int check_ledger(const struct task *task, const struct arrays *arrays)
@@ -262,6 +275,7 @@ int main(int argc, char **argv)
                 "usage: ps_worker --servers A,B --worker K --workers N [--steps S] [--first F] "
                 "[--codec C] [--pull P] [--mode M] [--optimizer O] [--aggregator A] [--job J] "
                 "[--keys FILE] [--count ELEMENTS] [--timeout S] [--pause MS] [--ledger] [--stay] "
+                "[--hold] "
                 "[--observer] [--acks-fd N]\n");
         return 1;
     }

@@ -12,6 +12,10 @@ EXTRA_DIST += tests/corpus/job
 check_PROGRAMS += tests/ps_worker
 tests_ps_worker_SOURCES = tests/ps_worker.c
 tests_ps_worker_LDADD = libgradwire.la
+if WITH_TOOLS
+TESTS += tests/test_serve.sh
+endif
+EXTRA_DIST += tests/test_serve.sh
 
 if WITH_CHECK
 check_PROGRAMS += tests/test_policy
