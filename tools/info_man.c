@@ -4,6 +4,7 @@
  * tree is built, so that it cannot tell of other parameters than the parser takes. */
 #include "tools/info.h"
 
+#include <ctype.h>
 #include <stdio.h>
 
 /* Text in which nothing is a request or an escape. Lines never start with the text's own bytes. */
@@ -68,7 +69,10 @@ static void print_codecs(unsigned wrappers)
 static void print_methods(const struct info_methods *table)
 {
     gw_method_info method;
-    print_line(".SH \"SERVER ", table->title, "\"\n");
+    fputs(".SH \"SERVER ", stdout);
+    for (const char *at = table->title; *at; at++)
+        putchar(toupper((unsigned char)*at));
+    fputs("\"\n", stdout);
     for (size_t i = 0; table->row(i, &method); i++) {
         print_line(".SS \\fB", method.name, "\\fR\n");
         print_line("\\&", method.sentence, ".\n");

@@ -20,7 +20,7 @@ struct row {
 
 static void put_count(char *cell, double number)
 {
-    snprintf(cell, CELL, "%.0f", number);
+    snprintf(cell, CELL, fabs(number) < 1e15 ? "%.0f" : "%.3g", number);
 }
 
 /* "-" for what was not measured. */
@@ -28,7 +28,7 @@ static void put_number(char *cell, double number)
 {
     if (!isfinite(number))
         snprintf(cell, CELL, "-");
-    else if (number >= 1e7)
+    else if (fabs(number) >= 1e7)
         snprintf(cell, CELL, "%.3g", number);
     else
         snprintf(cell, CELL, number >= 1000 ? "%.0f" : number >= 100 ? "%.1f" : "%.2f", number);
