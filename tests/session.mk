@@ -56,6 +56,20 @@ tests_test_stream_crowd_CPPFLAGS = $(AM_CPPFLAGS) $(UV_CFLAGS) $(CHECK_CFLAGS)
 tests_test_stream_crowd_LDADD = libstreamroom.la $(rooms_LIBS) $(CHECK_LIBS)
 TESTS += tests/test_stream_crowd
 
+check_PROGRAMS += tests/test_stream_close
+tests_test_stream_close_SOURCES = tests/test_stream_close.c
+tests_test_stream_close_CPPFLAGS = $(AM_CPPFLAGS) $(UV_CFLAGS) $(CHECK_CFLAGS)
+tests_test_stream_close_LDADD = libstreamroom.la $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_stream_close
+
+check_PROGRAMS += tests/test_net_memory
+tests_test_net_memory_SOURCES = tests/test_net_memory.c
+tests_test_net_memory_CPPFLAGS = $(AM_CPPFLAGS) $(UV_CFLAGS) $(CHECK_CFLAGS)
+tests_test_net_memory_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
+tests_test_net_memory_LDFLAGS = \
+	-Wl,--wrap=malloc,--wrap=calloc,--wrap=free,--wrap=strdup
+TESTS += tests/test_net_memory
+
 check_PROGRAMS += tests/test_frame
 tests_test_frame_SOURCES = tests/test_frame.c
 tests_test_frame_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(XXHASH_CFLAGS)
