@@ -40,5 +40,9 @@ size_t gw_keys_count(const struct gw_keys *keys);
  * (the file exists already, ...), GW_EINVAL. */
 gw_status gw_keys_make(const char *path, const char *job, uint32_t first, uint32_t count,
                        struct gw_error *error);
+/* Write one worker's key to a new file of its own, for that worker's machine (`gradwire key
+ * --split`). Errors as above; GW_EINVAL: there is none for this worker. */
+gw_status gw_keys_save_one(const struct gw_keys *keys, uint32_t worker, const char *path,
+                           struct gw_error *error);
 
 #endif

@@ -36,6 +36,7 @@
 
 struct gw_session;
 
+/* 0 in any of them: the default; INT64_MAX: no limit. */
 struct gw_session_times {
     int64_t handshake_ns, frame_ns, beat_ns, dead_ns;
 };
@@ -54,6 +55,9 @@ struct gw_session_rules {
     void *user;
     size_t terms_bytes; /* the longest TERMS text that a server takes */
 };
+
+/* The most bytes that READY may bring: a server's word is no reason to allocate without end. */
+enum { GW_SESSION_READY_BYTES = 16 << 20 };
 
 struct gw_session_setup {
     bool serves;       /* the end that was connected to */
@@ -120,6 +124,10 @@ void gw_session_cut(struct gw_session *session, gw_status status, const char *wo
 int64_t gw_session_deadline(const struct gw_session *session);
 void gw_session_tick(struct gw_session *session, int64_t now);
 
+/* The stream does not read for now, on its own account; or does again. While it does not, the
+ * peer's silence means nothing: neither frame_ns nor dead_ns run. */
+void gw_session_pause(struct gw_session *session, bool paused, int64_t now);
+
 /* ---- output ---------------------------------------------------------------------------------- */
 
 /* What waits to be sent, as up to `most` pieces; returns how many. They stay valid until
@@ -130,7 +138,8 @@ size_t gw_session_queued(const struct gw_session *session); /* bytes that wait *
 
 /* ---- answers and frames ---------------------------------------------------------------------- */
 
-/* Server, after GW_EVENT_HELLO, GW_EVENT_TERMS. GW_ENOMEM closes the session. */
+/* Server, after GW_EVENT_HELLO, GW_EVENT_TERMS. Errors: GW_ESTATE (not asked, or closed),
+ * GW_EINVAL (more than GW_SESSION_READY_BYTES); GW_ENOMEM closes the session. */
 gw_status gw_session_welcome(struct gw_session *session, uint32_t epoch, int64_t now);
 gw_status gw_session_ready(struct gw_session *session, const void *payload, size_t bytes,
                            int64_t now);

@@ -1,5 +1,53 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # SPDX-FileCopyrightText: 2026 the gradwire authors
 # Tests of the room session/.
+check_PROGRAMS += tests/fuzz_keys
+tests_fuzz_keys_SOURCES = tests/fuzz_keys.c $(fuzz_driver)
+tests_fuzz_keys_LDFLAGS = $(fuzz_flags)
+tests_fuzz_keys_LDADD = $(rooms_LIBS)
+fuzz_targets += tests/fuzz_keys
+EXTRA_DIST += tests/corpus/keys
+
+check_PROGRAMS += tests/fuzz_address
+tests_fuzz_address_SOURCES = tests/fuzz_address.c $(fuzz_driver)
+tests_fuzz_address_LDFLAGS = $(fuzz_flags)
+tests_fuzz_address_LDADD = $(rooms_LIBS)
+fuzz_targets += tests/fuzz_address
+EXTRA_DIST += tests/corpus/address
+
 if WITH_CHECK
+check_PROGRAMS += tests/test_address
+tests_test_address_SOURCES = tests/test_address.c
+tests_test_address_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_address_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_address
+
+check_PROGRAMS += tests/test_keys
+tests_test_keys_SOURCES = tests/test_keys.c
+tests_test_keys_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_keys_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_keys
+
+check_PROGRAMS += tests/test_tls
+tests_test_tls_SOURCES = tests/test_tls.c
+tests_test_tls_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_tls_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_tls
+
+check_PROGRAMS += tests/test_tls_foreign
+tests_test_tls_foreign_SOURCES = tests/test_tls_foreign.c
+tests_test_tls_foreign_CPPFLAGS = $(AM_CPPFLAGS) $(OPENSSL_CFLAGS) $(CHECK_CFLAGS)
+tests_test_tls_foreign_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_tls_foreign
+check_PROGRAMS += tests/test_frame
+tests_test_frame_SOURCES = tests/test_frame.c
+tests_test_frame_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(XXHASH_CFLAGS)
+tests_test_frame_LDADD = libsession.la libbase.la $(library_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_frame
+
+check_PROGRAMS += tests/test_session
+tests_test_session_SOURCES = tests/test_session.c tests/session_pair.c tests/session_pair.h
+tests_test_session_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_session_LDADD = libsession.la libbase.la $(library_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_session
 endif
