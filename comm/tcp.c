@@ -436,6 +436,14 @@ static gw_status open_tcp(gw_comm *comm, const struct gw_values *values, const c
     return GW_OK;
 }
 
+void gw_tcp_set_kept(gw_comm *comm, size_t bytes)
+{
+    struct tcp_engine *engine = ((struct tcp_impl *)comm->impl)->engine;
+    gw_tcp_lock(engine);
+    engine->kept_max = bytes;
+    gw_tcp_unlock(engine);
+}
+
 const struct gw_transport_row gw_tcp_row = {
     .info = { "tcp", "processes that are connected by sockets, without MPI", params },
     .open = open_tcp,

@@ -35,8 +35,8 @@ enum {
     GW_TCP_PATIENCE_MS = 2000 /* how long a cancel waits for the sockets */
 };
 
-/* Messages that nobody has asked for yet: beyond, the sender is told to hold. What is under way by
- * then is bounded by the window; who sends on regardless is not ours. */
+/* Bytes of one peer's messages that nobody has asked for yet: beyond, it is told to hold. What is
+ * under way by then is bounded by its window; who sends on regardless is cut off. */
 #define GW_TCP_KEPT_MAX ((size_t)256 << 20)
 
 enum gw_tcp_frame {
@@ -152,9 +152,9 @@ struct tcp_peer {
     size_t window; /* bytes that the session holds */
     uint64_t out_sequence;
     bool held;
-    bool news;           /* something for the thread to send */
-    bool drop;           /* close it at once */
-    bool pumping, again; /* the thread's */
+    bool news;    /* something for the thread to send */
+    bool drop;    /* close it at once */
+    bool pumping; /* the thread's */
     /* In. */
     uint64_t in_sequence;
     size_t kept;
@@ -181,6 +181,7 @@ struct tcp_engine {
     int waiters;
     uint64_t events;
     int users;                   /* comms */
+    size_t kept_max;             /* GW_TCP_KEPT_MAX */
     int ready;                   /* peers */
     struct gw_error failure;     /* joining cannot succeed */
     char stranger[GW_TCP_WORDS]; /* what went wrong with whoever else came */
@@ -209,6 +210,9 @@ struct tcp_impl {
     uint64_t seen; /* events */
     unsigned losses;
 };
+
+/* For tests: another limit of what is kept. */
+void gw_tcp_set_kept(gw_comm *comm, size_t bytes);
 
 /* ---- tcp_peers.c ----------------------------------------------------------------------------- */
 
@@ -281,6 +285,7 @@ void gw_tcp_pump(struct tcp_peer *peer);
 gw_status gw_tcp_admit(void *link, const struct gw_frame *frame, uint8_t **room,
                        struct gw_error *error);
 void gw_tcp_frame(struct tcp_link *link, struct gw_event *event);
+gw_status gw_tcp_take(struct tcp_peer *peer, struct gw_event *event); /* takes the lock itself */
 
 /* ---- tcp_context.c: under the lock ----------------------------------------------------------- */
 

@@ -318,6 +318,7 @@ static struct tcp_engine *new_engine(const struct gw_tcp_group *group)
     }
     engine->group = *group;
     engine->users = 1;
+    engine->kept_max = GW_TCP_KEPT_MAX;
     engine->instance = gw_mix64((uint64_t)gw_now_ns() ^ (uint64_t)getpid() << 32);
     init_lock(engine);
     prepare_peers(engine);

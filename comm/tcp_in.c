@@ -53,7 +53,7 @@ static gw_status place(struct tcp_peer *peer, const struct gw_frame *frame, uint
         *room = op->buffer + op->offset;
         op->placing = true;
     }
-    if (!op && peer->kept > 4 * GW_TCP_KEPT_MAX)
+    if (!op && peer->kept / 4 > peer->engine->kept_max + GW_TCP_WINDOW)
         return gw_fail(error, GW_ECAPACITY,
                        "tcp: rank %d sends on although it was told to hold: %zu bytes wait",
                        peer->rank, peer->kept);
@@ -91,7 +91,7 @@ static void ask_for_posted(struct tcp_peer *peer, struct tcp_lane *lane)
 static void count_kept(struct tcp_peer *peer, size_t bytes)
 {
     peer->kept += bytes;
-    if (peer->holds || peer->kept <= GW_TCP_KEPT_MAX)
+    if (peer->holds || peer->kept <= peer->engine->kept_max)
         return;
     peer->holds = peer->asks = true;
     gw_tcp_lanes_each(peer, ask_for_posted);
@@ -225,7 +225,7 @@ static gw_status go(struct tcp_peer *peer, const struct gw_frame *frame)
     return GW_OK;
 }
 
-static gw_status take(struct tcp_peer *peer, struct gw_event *event)
+static gw_status take_locked(struct tcp_peer *peer, struct gw_event *event)
 {
     gw_status s = GW_OK;
     switch (event->frame.type) {
@@ -250,14 +250,20 @@ static gw_status take(struct tcp_peer *peer, struct gw_event *event)
     }
 }
 
+gw_status gw_tcp_take(struct tcp_peer *peer, struct gw_event *event)
+{
+    gw_tcp_lock(peer->engine);
+    gw_status s = take_locked(peer, event);
+    gw_tcp_unlock(peer->engine);
+    return s;
+}
+
 void gw_tcp_frame(struct tcp_link *link, struct gw_event *event)
 {
     struct tcp_engine *engine = link->engine;
     if (!link->peer || link->peer->link != link)
         return;
-    gw_tcp_lock(engine);
-    gw_status s = take(link->peer, event);
-    gw_tcp_unlock(engine);
+    gw_status s = gw_tcp_take(link->peer, event);
     if (!s)
         return;
     gw_session_refuse(gw_stream_session(link->stream), s,

@@ -259,14 +259,6 @@ static void on_accepted(void *user, struct gw_stream *stream, void **stream_user
         gw_stream_drop(stream, false);
 }
 
-static void on_drained(void *user, struct gw_stream *stream)
-{
-    struct tcp_link *link = user;
-    (void)stream;
-    if (link && is_ready(link))
-        gw_tcp_pump(link->peer);
-}
-
 static void on_gone(void *user, struct gw_stream *stream)
 {
     struct tcp_link *link = user;
@@ -283,9 +275,9 @@ static void on_gone(void *user, struct gw_stream *stream)
         (void)uv_async_send(&engine->async);
 }
 
-const struct gw_stream_calls gw_tcp_calls = {
-    .event = on_event, .accepted = on_accepted, .drained = on_drained, .gone = on_gone
-};
+const struct gw_stream_calls gw_tcp_calls = { .event = on_event,
+                                              .accepted = on_accepted,
+                                              .gone = on_gone };
 
 /* ---- the two ways ---------------------------------------------------------------------------- */
 

@@ -156,7 +156,7 @@ static void no_asks(struct tcp_peer *peer, struct tcp_lane *lane)
 void gw_tcp_kept_less(struct tcp_peer *peer, size_t bytes)
 {
     peer->kept -= bytes;
-    if (!peer->holds || peer->kept > GW_TCP_KEPT_MAX / 2)
+    if (!peer->holds || peer->kept > peer->engine->kept_max / 2)
         return;
     peer->holds = peer->asks = false;
     gw_tcp_lanes_each(peer, no_asks);

@@ -64,7 +64,10 @@ static void return_piece(struct tcp_piece *piece, bool failed)
 
 static void sent(void *user)
 {
-    return_piece(user, false);
+    struct tcp_piece *piece = user;
+    struct tcp_peer *peer = piece->peer;
+    return_piece(piece, false);
+    gw_tcp_pump(peer);
 }
 
 /* ---- the next frame -------------------------------------------------------------------------- */
@@ -194,21 +197,16 @@ static bool send_one(struct tcp_peer *peer, struct outgoing *out)
 void gw_tcp_pump(struct tcp_peer *peer)
 {
     struct outgoing out;
-    if (peer->pumping) { /* called from within a flush */
-        peer->again = true;
+    bool any = false;
+    if (peer->pumping) /* from within: a session that closes gives its pieces back */
         return;
-    }
     peer->pumping = true;
-    do {
-        bool any = false;
-        peer->again = false;
-        while (next(peer, &out)) {
-            any = true;
-            if (!send_one(peer, &out))
-                break;
-        }
-        if (any && peer->link)
-            gw_stream_flush(peer->link->stream);
-    } while (peer->again);
+    while (next(peer, &out)) {
+        any = true;
+        if (!send_one(peer, &out))
+            break;
+    }
+    if (any && peer->link)
+        gw_stream_flush(peer->link->stream);
     peer->pumping = false;
 }

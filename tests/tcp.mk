@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# SPDX-FileCopyrightText: 2026 the gradwire authors
+# Tests of the transport tcp: and of gradwire run.
+tcp_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(UV_CFLAGS)
+if WITH_CHECK
+check_PROGRAMS += tests/test_tcp
+tests_test_tcp_SOURCES = tests/test_tcp.c tests/tcp_ranks.c tests/tcp_ranks.h \
+	tests/transport_bodies.c tests/transport_bodies.h
+tests_test_tcp_CPPFLAGS = $(tcp_CPPFLAGS)
+tests_test_tcp_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_tcp
+
+check_PROGRAMS += tests/test_tcp_faults
+tests_test_tcp_faults_SOURCES = tests/test_tcp_faults.c tests/tcp_ranks.c tests/tcp_ranks.h \
+	tests/transport_bodies.c tests/transport_bodies.h
+tests_test_tcp_faults_CPPFLAGS = $(tcp_CPPFLAGS)
+tests_test_tcp_faults_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_tcp_faults
+endif
