@@ -16,4 +16,12 @@ tests_test_tcp_faults_SOURCES = tests/test_tcp_faults.c tests/tcp_ranks.c tests/
 tests_test_tcp_faults_CPPFLAGS = $(tcp_CPPFLAGS)
 tests_test_tcp_faults_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
 TESTS += tests/test_tcp_faults
+
+check_PROGRAMS += tests/tcp_collectives
+tests_tcp_collectives_SOURCES = tests/tcp_collectives.c
+tests_tcp_collectives_LDADD = libranks.la $(rooms_LIBS)
+if WITH_TOOLS
+TESTS += tests/test_run.sh
 endif
+endif
+EXTRA_DIST += tests/test_run.sh
