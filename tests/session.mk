@@ -39,6 +39,23 @@ tests_test_tls_foreign_SOURCES = tests/test_tls_foreign.c
 tests_test_tls_foreign_CPPFLAGS = $(AM_CPPFLAGS) $(OPENSSL_CFLAGS) $(CHECK_CFLAGS)
 tests_test_tls_foreign_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
 TESTS += tests/test_tls_foreign
+
+check_LTLIBRARIES += libstreamroom.la
+libstreamroom_la_SOURCES = tests/stream_room.c tests/stream_room.h
+libstreamroom_la_CPPFLAGS = $(AM_CPPFLAGS) $(UV_CFLAGS) $(CHECK_CFLAGS)
+
+check_PROGRAMS += tests/test_stream
+tests_test_stream_SOURCES = tests/test_stream.c
+tests_test_stream_CPPFLAGS = $(AM_CPPFLAGS) $(UV_CFLAGS) $(CHECK_CFLAGS)
+tests_test_stream_LDADD = libstreamroom.la $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_stream
+
+check_PROGRAMS += tests/test_stream_crowd
+tests_test_stream_crowd_SOURCES = tests/test_stream_crowd.c
+tests_test_stream_crowd_CPPFLAGS = $(AM_CPPFLAGS) $(UV_CFLAGS) $(CHECK_CFLAGS)
+tests_test_stream_crowd_LDADD = libstreamroom.la $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_stream_crowd
+
 check_PROGRAMS += tests/test_frame
 tests_test_frame_SOURCES = tests/test_frame.c
 tests_test_frame_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(XXHASH_CFLAGS)
