@@ -268,7 +268,7 @@ static void tcp_close(gw_comm *comm)
         gw_tcp_news(peer);
     }
     gw_tcp_unlock(engine);
-    gw_tcp_engine_drop(engine);
+    gw_tcp_engine_drop(engine, comm->broken.status ? comm->broken.text : NULL);
     free_impl(impl);
 }
 

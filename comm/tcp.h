@@ -149,7 +149,8 @@ struct tcp_peer {
     /* Out. */
     struct tcp_lane *turn_first, *turn_last;
     struct tcp_piece pieces[GW_TCP_PIECES], *free_piece;
-    size_t window; /* bytes that the session holds */
+    struct tcp_piece *stuck; /* that a session which has ended did not take */
+    size_t window;           /* bytes that the session holds */
     uint64_t out_sequence;
     bool held;
     bool news;    /* something for the thread to send */
@@ -185,6 +186,7 @@ struct tcp_engine {
     int ready;                   /* peers */
     struct gw_error failure;     /* joining cannot succeed */
     char stranger[GW_TCP_WORDS]; /* what went wrong with whoever else came */
+    char why[GW_TCP_WORDS];      /* it ends, if that is no good end */
     bool opened, ending;
     bool wants, poked; /* the thread is to be woken; it will be, or is about to look */
     atomic_uint losses;
@@ -232,7 +234,8 @@ bool gw_tcp_group_knows(const struct gw_tcp_group *group, const char *terms);
 gw_status gw_tcp_engine_open(struct tcp_engine **out, const struct gw_tcp_group *group,
                              const char *keys, int64_t timeout_ns, struct gw_error *error);
 void gw_tcp_engine_share(struct tcp_engine *engine);
-void gw_tcp_engine_drop(struct tcp_engine *engine); /* the last user ends it */
+/* The last user ends it, and tells the others why if that is no good end (NULL: it is). */
+void gw_tcp_engine_drop(struct tcp_engine *engine, const char *why);
 
 /* Unlocking wakes the thread where there is news for it. */
 void gw_tcp_lock(struct tcp_engine *engine);
@@ -282,6 +285,7 @@ bool gw_tcp_withdraw(struct tcp_op *op);
 /* ---- tcp_out.c, tcp_in.c: on the thread, without the lock ------------------------------------ */
 
 void gw_tcp_pump(struct tcp_peer *peer);
+void gw_tcp_return_stuck(struct tcp_peer *peer); /* under the lock: the peer is lost */
 gw_status gw_tcp_admit(void *link, const struct gw_frame *frame, uint8_t **room,
                        struct gw_error *error);
 void gw_tcp_frame(struct tcp_link *link, struct gw_event *event);

@@ -75,7 +75,10 @@ static void say_goodbye(struct tcp_engine *engine)
         next = link->next;
         struct gw_session *session = gw_stream_session(link->stream);
         if (link->peer && link->peer->link == link && gw_session_is_ready(session)) {
-            gw_session_bye(session, now);
+            if (engine->why[0])
+                gw_session_refuse(session, GW_EPEER, engine->why, now);
+            else
+                gw_session_bye(session, now);
             gw_stream_flush(link->stream);
         } else if (!link->peer || link->peer->link != link) {
             gw_stream_drop(link->stream, false);
@@ -359,10 +362,12 @@ void gw_tcp_engine_share(struct tcp_engine *engine)
     gw_tcp_unlock(engine);
 }
 
-void gw_tcp_engine_drop(struct tcp_engine *engine)
+void gw_tcp_engine_drop(struct tcp_engine *engine, const char *why)
 {
     gw_tcp_lock(engine);
     bool last = --engine->users == 0;
+    if (last && why)
+        snprintf(engine->why, sizeof engine->why, "it gave up: %s", why);
     gw_tcp_unlock(engine);
     if (last)
         stop(engine);

@@ -79,6 +79,7 @@ static void lose(struct tcp_peer *peer, gw_status status, const char *words)
     peer->state = status ? TCP_LOST : TCP_LEFT;
     if (status)
         atomic_fetch_add(&engine->losses, 1);
+    gw_tcp_return_stuck(peer);
     gw_tcp_lanes_fail(peer, NULL);
     gw_tcp_ring(engine);
 }

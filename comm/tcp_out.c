@@ -48,26 +48,35 @@ static void conclude(struct tcp_op *op)
     gw_tcp_op_finish(op, GW_OK);
 }
 
-static void return_piece(struct tcp_piece *piece, bool failed)
+static void return_piece(struct tcp_piece *piece)
 {
     struct tcp_peer *peer = piece->peer;
     struct tcp_op *op = piece->op;
-    gw_tcp_lock(peer->engine);
     piece->next = peer->free_piece;
     peer->free_piece = piece;
     peer->window -= piece->bytes;
-    op->failed |= failed;
     if (--op->pieces == 0)
         conclude(op);
-    gw_tcp_unlock(peer->engine);
 }
 
 static void sent(void *user)
 {
     struct tcp_piece *piece = user;
     struct tcp_peer *peer = piece->peer;
-    return_piece(piece, false);
+    gw_tcp_lock(peer->engine);
+    return_piece(piece);
+    gw_tcp_unlock(peer->engine);
     gw_tcp_pump(peer);
+}
+
+void gw_tcp_return_stuck(struct tcp_peer *peer)
+{
+    struct tcp_piece *piece = peer->stuck;
+    if (!piece)
+        return;
+    peer->stuck = NULL;
+    piece->op->failed = true;
+    return_piece(piece);
 }
 
 /* ---- the next frame -------------------------------------------------------------------------- */
@@ -168,7 +177,7 @@ static bool next(struct tcp_peer *peer, struct outgoing *out)
     *out = (struct outgoing){ .payload = NULL };
     gw_tcp_lock(peer->engine);
     peer->news = false;
-    bool any = peer->state == TCP_READY && !peer->drop &&
+    bool any = peer->state == TCP_READY && !peer->drop && !peer->stuck &&
                (next_control(peer, out) || next_message(peer, out));
     if (any)
         out->frame.sequence = peer->out_sequence++;
@@ -176,7 +185,8 @@ static bool next(struct tcp_peer *peer, struct outgoing *out)
     return any;
 }
 
-/* False: the session takes nothing more. */
+/* False: the session takes nothing more. It has ended then, and will tell why: until it does the
+ * operation waits, so that its failure has a reason. */
 static bool send_one(struct tcp_peer *peer, struct outgoing *out)
 {
     struct tcp_engine *engine = peer->engine;
@@ -187,8 +197,7 @@ static bool send_one(struct tcp_peer *peer, struct outgoing *out)
                              : gw_session_send(session, &out->frame, NULL, now);
     if (s == GW_OK)
         return true;
-    if (out->piece)
-        return_piece(out->piece, true);
+    peer->stuck = out->piece;
     if (s == GW_ENOMEM)
         gw_session_refuse(session, s, "out of memory for a message", now);
     return false;

@@ -139,6 +139,15 @@ static void consider_end(struct job *job)
     uv_timer_start(&job->look, look, 0, LOOK_MS);
 }
 
+/* Is this what went wrong first? Ranks that end by themselves mostly do so because another was
+ * killed, though the news of both may come at the same time. */
+static bool is_cause(const struct job *job, const struct run_ending *ending)
+{
+    if (run_ending_status(ending) == 0 || ending->asked)
+        return false;
+    return job->first < 0 || (ending->signal && !job->endings[job->first].signal);
+}
+
 static void exited(uv_process_t *process, int64_t status, int signal)
 {
     struct rank *rank = process->data;
@@ -146,12 +155,14 @@ static void exited(uv_process_t *process, int64_t status, int signal)
     rank->ending->exit = (int)status;
     rank->ending->signal = signal;
     rank->ending->over = true;
+    if (signal && signal != SIGTERM && !job->killing)
+        rank->ending->asked = false; /* that was somebody else */
     rank->leaves = kill(-process->pid, SIGTERM) == 0;
     uv_close((uv_handle_t *)process, NULL);
     job->over++;
     if (rank == &job->ranks[0])
         run_input_close(&job->input);
-    if (run_ending_status(rank->ending) && job->first < 0 && !rank->ending->asked) {
+    if (is_cause(job, rank->ending)) {
         job->first = (int)(rank - job->ranks);
         end_job(job);
     }
