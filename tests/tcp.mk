@@ -2,6 +2,22 @@
 # SPDX-FileCopyrightText: 2026 the gradwire authors
 # Tests of the transport tcp: and of gradwire run.
 tcp_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(UV_CFLAGS)
+check_PROGRAMS += tests/fuzz_peers
+tests_fuzz_peers_SOURCES = tests/fuzz_peers.c $(fuzz_driver)
+tests_fuzz_peers_CPPFLAGS = $(AM_CPPFLAGS) $(UV_CFLAGS)
+tests_fuzz_peers_LDFLAGS = $(fuzz_flags)
+tests_fuzz_peers_LDADD = $(rooms_LIBS)
+fuzz_targets += tests/fuzz_peers
+EXTRA_DIST += tests/corpus/peers
+
+check_PROGRAMS += tests/fuzz_lanes
+tests_fuzz_lanes_SOURCES = tests/fuzz_lanes.c $(fuzz_driver)
+tests_fuzz_lanes_CPPFLAGS = $(AM_CPPFLAGS) $(UV_CFLAGS)
+tests_fuzz_lanes_LDFLAGS = $(fuzz_flags)
+tests_fuzz_lanes_LDADD = $(rooms_LIBS)
+fuzz_targets += tests/fuzz_lanes
+EXTRA_DIST += tests/corpus/lanes
+
 if WITH_CHECK
 check_PROGRAMS += tests/test_tcp
 tests_test_tcp_SOURCES = tests/test_tcp.c tests/tcp_ranks.c tests/tcp_ranks.h \

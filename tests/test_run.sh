@@ -36,10 +36,10 @@ expect() {
 says() {
     grep -qE -- "$2" "$scratch/$1" || wrong "no '$2' in: $(cat "$scratch/$1")"
 }
-# Nothing of the test's jobs is there, within a second.
+# Nothing of the test's jobs is there, within seconds.
 none_left() {
-    local i
-    for i in 1 2 3 4 5 6 7 8 9 10; do
+    local tries=50
+    while [ $((tries--)) -gt 0 ]; do
         pgrep -f "$token" >/dev/null || return 0
         sleep 0.1
     done
@@ -125,13 +125,11 @@ start() {
     : >"$scratch/out"
     "$program" run -n 3 tests/tcp_collectives barriers "$token" >"$scratch/out" 2>"$scratch/err" \
         </dev/null &
-    local i
-    for i in $(seq 200); do
-        [ "$(grep -c ready "$scratch/out")" -eq 3 ] && break
+    job=$! # a libtool wrapper execs, so this is the launcher itself
+    local tries=200
+    until [ "$(grep -c ready "$scratch/out")" -eq 3 ] || [ $((tries--)) -eq 0 ]; do
         sleep 0.05
     done
-    # A libtool wrapper execs, so this is the launcher itself.
-    job=$!
 }
 finish() {
     wait "$job"
@@ -158,7 +156,7 @@ start
 kill -9 "$job"
 finish 2>/dev/null
 none_left "kill -9 of the launcher"
-rm -rf "$TMPDIR"/*
+rm -rf "$scratch"/tmp/*
 
 start
 kill -INT "$job"
