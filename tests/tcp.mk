@@ -33,6 +33,14 @@ tests_test_tcp_faults_CPPFLAGS = $(tcp_CPPFLAGS)
 tests_test_tcp_faults_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
 TESTS += tests/test_tcp_faults
 
+check_PROGRAMS += tests/test_tcp_memory
+tests_test_tcp_memory_SOURCES = tests/test_tcp_memory.c tests/tcp_ranks.c tests/tcp_ranks.h \
+	tests/transport_bodies.c tests/transport_bodies.h
+tests_test_tcp_memory_CPPFLAGS = $(tcp_CPPFLAGS)
+tests_test_tcp_memory_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
+tests_test_tcp_memory_LDFLAGS = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=strdup
+TESTS += tests/test_tcp_memory
+
 check_PROGRAMS += tests/tcp_collectives
 tests_tcp_collectives_SOURCES = tests/tcp_collectives.c
 tests_tcp_collectives_LDADD = libranks.la $(rooms_LIBS)
