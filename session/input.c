@@ -168,14 +168,15 @@ static gw_status place_payload(struct gw_session *session, struct gw_error *erro
                frame->type == GW_FRAME_REFUSE || frame->type == GW_FRAME_BYE) {
         room = session->small;
     }
-    session->placed = room != NULL;
-    if (!room) /* a NUL behind it, since many are texts */
+    bool placed = room != NULL;
+    if (!placed) {
         room = malloc((size_t)frame->length + 1);
-    if (!room)
-        return gw_fail(error, GW_ENOMEM, "out of memory for a %s of %u bytes",
-                       gw_frame_type_name(frame->type), frame->length);
-    if (!session->placed)
-        room[frame->length] = '\0';
+        if (!room)
+            return gw_fail(error, GW_ENOMEM, "out of memory for a %s of %u bytes",
+                           gw_frame_type_name(frame->type), frame->length);
+        room[frame->length] = '\0'; /* since many are texts */
+    }
+    session->placed = placed;
     session->payload = room;
     session->payload_bytes = 0;
     return GW_OK;

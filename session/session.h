@@ -108,9 +108,9 @@ bool gw_session_is_closed(const struct gw_session *session); /* CLOSED was or wi
 
 /* ---- input ----------------------------------------------------------------------------------- */
 
-/* Take bytes from the peer until there is an event; returns how many were taken. Call
- * gw_session_next until it has none, then go on with the rest. After CLOSED everything is taken and
- * thrown away. */
+/* Take bytes from the peer until there is an event; returns how many were taken, 0 while an event
+ * waits already (gw_session_ready makes one, too). Call gw_session_next until it has none, then go
+ * on with the rest. After CLOSED everything is taken and thrown away. */
 size_t gw_session_feed(struct gw_session *session, const void *bytes, size_t count, int64_t now);
 
 /* The next event; false: none now. */

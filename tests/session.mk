@@ -14,6 +14,21 @@ tests_fuzz_address_LDFLAGS = $(fuzz_flags)
 tests_fuzz_address_LDADD = $(rooms_LIBS)
 fuzz_targets += tests/fuzz_address
 EXTRA_DIST += tests/corpus/address
+check_PROGRAMS += tests/fuzz_server_session
+tests_fuzz_server_session_SOURCES = tests/fuzz_server_session.c \
+	tests/fuzz_session.c tests/fuzz_session.h $(fuzz_driver)
+tests_fuzz_server_session_LDFLAGS = $(fuzz_flags)
+tests_fuzz_server_session_LDADD = libsession.la libbase.la $(library_LIBS)
+fuzz_targets += tests/fuzz_server_session
+EXTRA_DIST += tests/corpus/server_session
+
+check_PROGRAMS += tests/fuzz_client_session
+tests_fuzz_client_session_SOURCES = tests/fuzz_client_session.c \
+	tests/fuzz_session.c tests/fuzz_session.h $(fuzz_driver)
+tests_fuzz_client_session_LDFLAGS = $(fuzz_flags)
+tests_fuzz_client_session_LDADD = libsession.la libbase.la $(library_LIBS)
+fuzz_targets += tests/fuzz_client_session
+EXTRA_DIST += tests/corpus/client_session
 
 if WITH_CHECK
 check_PROGRAMS += tests/test_address
@@ -56,6 +71,20 @@ tests_test_stream_crowd_CPPFLAGS = $(AM_CPPFLAGS) $(UV_CFLAGS) $(CHECK_CFLAGS)
 tests_test_stream_crowd_LDADD = libstreamroom.la $(rooms_LIBS) $(CHECK_LIBS)
 TESTS += tests/test_stream_crowd
 
+check_PROGRAMS += tests/test_stream_close
+tests_test_stream_close_SOURCES = tests/test_stream_close.c
+tests_test_stream_close_CPPFLAGS = $(AM_CPPFLAGS) $(UV_CFLAGS) $(CHECK_CFLAGS)
+tests_test_stream_close_LDADD = libstreamroom.la $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_stream_close
+
+check_PROGRAMS += tests/test_net_memory
+tests_test_net_memory_SOURCES = tests/test_net_memory.c
+tests_test_net_memory_CPPFLAGS = $(AM_CPPFLAGS) $(UV_CFLAGS) $(CHECK_CFLAGS)
+tests_test_net_memory_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
+tests_test_net_memory_LDFLAGS = \
+	-Wl,--wrap=malloc,--wrap=calloc,--wrap=free,--wrap=strdup
+TESTS += tests/test_net_memory
+
 check_PROGRAMS += tests/test_frame
 tests_test_frame_SOURCES = tests/test_frame.c
 tests_test_frame_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(XXHASH_CFLAGS)
@@ -67,4 +96,34 @@ tests_test_session_SOURCES = tests/test_session.c tests/session_pair.c tests/ses
 tests_test_session_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_test_session_LDADD = libsession.la libbase.la $(library_LIBS) $(CHECK_LIBS)
 TESTS += tests/test_session
+
+check_PROGRAMS += tests/test_session_hostile
+tests_test_session_hostile_SOURCES = tests/test_session_hostile.c \
+	tests/session_pair.c tests/session_pair.h
+tests_test_session_hostile_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_session_hostile_LDADD = libsession.la libbase.la $(library_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_session_hostile
+
+check_PROGRAMS += tests/test_session_frames
+tests_test_session_frames_SOURCES = tests/test_session_frames.c \
+	tests/session_pair.c tests/session_pair.h
+tests_test_session_frames_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_session_frames_LDADD = libsession.la libbase.la $(library_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_session_frames
+
+check_PROGRAMS += tests/test_session_memory
+tests_test_session_memory_SOURCES = tests/test_session_memory.c \
+	tests/session_pair.c tests/session_pair.h
+tests_test_session_memory_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_session_memory_LDFLAGS = \
+	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
+tests_test_session_memory_LDADD = libsession.la libbase.la $(library_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_session_memory
+
+check_PROGRAMS += tests/test_session_time
+tests_test_session_time_SOURCES = tests/test_session_time.c \
+	tests/session_pair.c tests/session_pair.h
+tests_test_session_time_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_session_time_LDADD = libsession.la libbase.la $(library_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_session_time
 endif

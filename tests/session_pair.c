@@ -4,6 +4,8 @@
 #include "tests/session_pair.h"
 
 #include <check.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/random.h"
@@ -13,6 +15,19 @@ uint64_t pair_number(uint64_t *random)
 {
     *random += 0x9e3779b97f4a7c15u;
     return gw_mix64(*random);
+}
+
+/* As ck_assert_msg, which allocates also when all is well. */
+static void __attribute__((format(printf, 2, 3))) must(bool holds, const char *format, ...)
+{
+    if (holds)
+        return;
+    char words[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(words, sizeof words, format, args);
+    va_end(args);
+    ck_abort_msg("%s", words);
 }
 
 /* ---- one end --------------------------------------------------------------------------------- */
@@ -51,7 +66,7 @@ void end_open(struct end *end, const struct gw_session_setup *setup, int64_t now
     end->longest = PAIR_ROOM;
     end->answers = true;
     end->session = gw_session_open(setup, now);
-    ck_assert_ptr_nonnull(end->session);
+    must(end->session != NULL, "no session");
 }
 
 void end_close(struct end *end)
@@ -72,18 +87,18 @@ void end_events(struct end *end, int64_t now)
 {
     struct gw_event event;
     while (gw_session_next(end->session, &event)) {
-        ck_assert_msg(end->closings == 0, "an event of kind %d after CLOSED", event.kind);
-        ck_assert_int_lt(end->count, PAIR_EVENTS);
+        must(end->closings == 0, "an event of kind %d after CLOSED", event.kind);
+        must(end->count < PAIR_EVENTS, "too many events for this test");
         end->seen[end->count++] =
             (struct seen){ event.kind, event.frame,
                            event.payload ? gw_frame_checksum(event.payload, event.frame.length)
                                          : 0 };
         if (event.payload && !event.placed)
-            ck_assert_int_eq(event.payload[event.frame.length], 0);
+            must(event.payload[event.frame.length] == 0, "no NUL behind a payload");
         if (event.kind == GW_EVENT_CLOSED) {
             end->closings++;
             end->end = event.error;
-            ck_assert(gw_session_is_closed(end->session));
+            must(gw_session_is_closed(end->session), "CLOSED of an open session");
         }
         if (end->answers)
             answer(end, &event, now);
@@ -101,7 +116,7 @@ void end_feed(struct end *end, const uint8_t *bytes, size_t count, size_t most, 
             piece = 1 + pair_number(random) % most;
         piece = gw_min_size(piece, count);
         size_t taken = gw_session_feed(end->session, bytes, piece, now);
-        ck_assert_msg(taken > 0 && taken <= piece, "%zu bytes of %zu were taken", taken, piece);
+        must(taken > 0 && taken <= piece, "%zu bytes of %zu were taken", taken, piece);
         end_events(end, now);
         bytes += taken;
         count -= taken;
@@ -117,22 +132,24 @@ void end_say(struct end *end, uint64_t *random, int64_t now)
         size_t bytes = 0;
         for (int i = 0; i < count; i++)
             bytes += pieces[i].iov_len;
-        ck_assert_uint_le(bytes, gw_session_queued(end->session));
+        must(bytes <= gw_session_queued(end->session), "more bytes than are queued");
         if (count == 0)
             return;
-        if (random) /* the kernel takes a part only */
+        must(bytes > 0, "%d pieces without a byte", count);
+        if (random && bytes > 0) /* the kernel takes a part only */
             bytes = 1 + pair_number(random) % bytes;
         size_t left = bytes;
         for (int i = 0; left > 0; i++) {
             size_t part = gw_min_size(left, pieces[i].iov_len);
-            ck_assert_uint_le(end->said_bytes + part, PAIR_WIRE);
+            must(end->said_bytes + part <= PAIR_WIRE, "too many bytes for this test");
             memcpy(end->said + end->said_bytes, pieces[i].iov_base, part);
             end->said_bytes += part;
             left -= part;
         }
         size_t before = gw_session_queued(end->session);
         gw_session_sent(end->session, bytes, now);
-        ck_assert_uint_eq(gw_session_queued(end->session), before - bytes);
+        must(gw_session_queued(end->session) == before - bytes, "%zu bytes of %zu left, %zu wait",
+             bytes, before, gw_session_queued(end->session));
     }
 }
 
@@ -206,8 +223,10 @@ void pair_run(struct pair *pair)
 void pair_shake_hands(struct pair *pair)
 {
     pair_run(pair);
-    ck_assert(gw_session_is_ready(pair->client.session));
-    ck_assert(gw_session_is_ready(pair->server.session));
+    must(gw_session_is_ready(pair->client.session), "the client is not ready: %s",
+         pair->client.end.text);
+    must(gw_session_is_ready(pair->server.session), "the server is not ready: %s",
+         pair->server.end.text);
 }
 
 /* ---- expectations ---------------------------------------------------------------------------- */
