@@ -102,10 +102,12 @@ static void play(struct world *w, uint64_t seed, uint64_t round, bool raw, int t
 
 static void expect_bits(const float *got, const float *expected, const char *what, uint64_t seed)
 {
-    for (int i = 0; i < COUNT; i++)
-        ck_assert_msg(gw_float_bits(got[i]) == gw_float_bits(expected[i]),
-                      "%s: element %d is %.9g, expected %.9g; seed %llu: tests/test_shard", what, i,
-                      (double)got[i], (double)expected[i], (unsigned long long)seed);
+    int i = 0; /* each assertion is a message to the runner's process: one is enough */
+    while (i < COUNT && gw_float_bits(got[i]) == gw_float_bits(expected[i]))
+        i++;
+    ck_assert_msg(i == COUNT, "%s: element %d is %.9g, expected %.9g; seed %llu: tests/test_shard",
+                  what, i, (double)got[i % COUNT], (double)expected[i % COUNT],
+                  (unsigned long long)seed);
 }
 
 START_TEST(bits_do_not_depend_on_threads_and_order)
@@ -126,7 +128,8 @@ START_TEST(bits_do_not_depend_on_threads_and_order)
         if (threads > 1)
             expect_bits(got, expected, what, 7);
         for (int i = 0; i < COUNT; i++)
-            ck_assert_msg(gw_is_finite(expected[i]), "%s: element %d", what, i);
+            if (!gw_is_finite(expected[i]))
+                ck_abort_msg("%s: element %d is %g", what, i, (double)expected[i]);
         world_close(&w);
     }
 }
