@@ -10,6 +10,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Words may quote what a peer sent. Nobody writes other lines into the log that way, nor to the
+ * terminal on which it is read; `why` is the last field, so what is in it stays in it. */
+static void make_safe(char *line)
+{
+    static const char field[] = " why=\"";
+    for (char *at = line; *at; at++)
+        if (*at < ' ' || *at > '~')
+            *at = '?';
+    char *why = strstr(line, field);
+    for (char *at = why ? why + sizeof field - 1 : NULL; at && *at && at[1]; at++)
+        if (*at == '"')
+            *at = '\'';
+}
+
 void gw_core_say(struct gw_core *core, const char *format, ...)
 {
     char line[GW_ERROR_TEXT + 256];
@@ -19,6 +33,7 @@ void gw_core_say(struct gw_core *core, const char *format, ...)
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
+    make_safe(line);
     core->world.say(core->world.user, line);
 }
 
@@ -185,7 +200,8 @@ void gw_core_refuse(struct gw_core_peer *peer, gw_status status, const char *wor
     struct gw_core *core = peer->core;
     const struct gw_session_peer *who = gw_session_peer(peer->session);
     core->refused++;
-    gw_core_say(core, "level=warn event=refused worker=%" PRIu32 " peer=%s status=%s why=\"%s\"",
+    gw_core_say(core,
+                "level=warn event=refused worker=%" PRIu32 " peer=\"%s\" status=%s why=\"%s\"",
                 who->worker, peer->name, gw_status_name(status), words);
     gw_session_refuse(peer->session, status, words, core->now);
 }
