@@ -97,6 +97,8 @@ gw_status gw_core_open(struct gw_core **out, const struct gw_core_setup *setup,
         gw_core_close(core);
         return s;
     }
+    if (core->has_values)
+        core->wake_ns = now; /* what waited before the restart goes on without anybody's coming */
     *out = core;
     return GW_OK;
 }
@@ -154,6 +156,21 @@ void gw_core_bind(struct gw_core_peer *peer, struct gw_session *session)
     peer->session = session;
 }
 
+/* The worker whose initial values were coming is gone: those who sent theirs in vain are to send
+ * them again, over a new connection. */
+static void ask_for_values(struct gw_core *core)
+{
+    core->init_peer = NULL;
+    core->inits = 0;
+    for (struct gw_core_peer *p = core->peers; p; p = p->next) {
+        if (!p->unheard || p->closed)
+            continue;
+        p->unheard = false;
+        gw_session_refuse(p->session, GW_ETRANSPORT, "initial values are needed again", core->now);
+        core->world.flush(core->world.user, p->link);
+    }
+}
+
 /* The member is still there, its connection is not. */
 static void part(struct gw_core_peer *peer, const char *why)
 {
@@ -161,10 +178,8 @@ static void part(struct gw_core_peer *peer, const char *why)
     struct member *member = peer->member;
     peer->member = NULL;
     peer->pulls = false;
-    if (core->init_peer == peer) {
-        core->init_peer = NULL;
-        core->inits = 0;
-    }
+    if (core->init_peer == peer)
+        ask_for_values(core);
     if (member && member->peer == peer)
         gw_core_lose(core, member, why);
 }
@@ -300,7 +315,9 @@ static void send_ready(struct gw_core_peer *peer, const struct member *member)
                                              .durable = member ? member->durable : 0,
                                              .round = core->policy.round,
                                              .parts = core->shard ? gw_shard_parts(core->shard) : 0,
-                                             .wants_values = !core->has_values };
+                                             .clock = member ? member->clock : 0,
+                                             .wants_values =
+                                                 !core->has_values || !gw_core_is_safe(core, 0) };
         gw_ready_write(body, &ready);
         memcpy(body + GW_READY_BYTES, text, length);
         (void)gw_session_ready(peer->session, body, GW_READY_BYTES + length, core->now);
@@ -421,6 +438,8 @@ void gw_core_tick(struct gw_core *core, int64_t now)
     gw_core_age(core);
     if (now >= core->said_ns + BEAT_TEXT_NS)
         tell_waiting(core);
+    if (now >= core->wake_ns) /* asked again below, or when the work under way has ended */
+        core->wake_ns = INT64_MAX;
     if (now >= core->retry_ns)
         core->retry_ns = INT64_MAX;
     if (now >= core->store_retry_ns)

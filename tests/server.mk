@@ -152,3 +152,17 @@ tests_fuzz_snapshot_LDFLAGS = $(fuzz_flags)
 tests_fuzz_snapshot_LDADD = $(rooms_LIBS)
 fuzz_targets += tests/fuzz_snapshot
 EXTRA_DIST += tests/corpus/snapshot
+
+# Jobs on a simulated network.
+if WITH_CHECK
+check_LTLIBRARIES += libsimworld.la
+libsimworld_la_SOURCES = tests/sim_net.c tests/sim_net.h tests/sim_wire.c \
+	tests/sim_config.c tests/sim_demon.c tests/sim_ledger.c tests/sim_server.c \
+	tests/sim_worker.c tests/sim_world.c tests/sim_world.h
+
+check_PROGRAMS += tests/test_faults
+tests_test_faults_SOURCES = tests/test_faults.c
+tests_test_faults_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_faults_LDADD = libsimworld.la libstoremodel.la $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_faults
+endif
