@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/settings.h"
+#include "server/job_inside.h"
 #include "session/instance.h"
 
 /* ---- open ------------------------------------------------------------------------------------ */
@@ -135,6 +136,9 @@ static gw_status check_options(const gw_ps_options *o, struct gw_error *error)
                        o->workers);
     if (o->timeout_s < 0 || o->timeout_s > 1e9)
         return gw_fail(error, GW_EINVAL, "a timeout of %g s", o->timeout_s);
+    if (o->part_count && (o->part_count < GW_PART_MIN || o->part_count > GW_PART_MAX))
+        return gw_fail(error, GW_EINVAL, "part_count %zu: parts have from %d to %d elements",
+                       o->part_count, GW_PART_MIN, GW_PART_MAX);
     if (o->nonfinite > GW_NONFINITE_ZERO)
         return gw_fail(error, GW_EINVAL, "nonfinite may be refuse or zero: a server takes no NaN");
     return gw_settings_check(error);
