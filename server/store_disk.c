@@ -17,7 +17,7 @@
 
 enum {
     NAME_ROOM = 48,    /* the longest name of a file, and a slash */
-    DIGITS_MAX = 18,   /* of a generation: one more never overflows */
+    DIGITS_MAX = 19,   /* of a generation: less than 2^64 */
     READ_MAX = 1 << 30 /* bytes of one read */
 };
 

@@ -20,6 +20,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Later generations have to be nameable, whatever names a folder holds. */
+static const uint64_t generation_max = (uint64_t)1 << 62;
+
 struct recovering {
     struct gw_disk *disk;
     const struct gw_recovery *recovery;
@@ -198,6 +201,9 @@ static gw_status recover(struct recovering *r, const struct gw_disk_name *names,
         else if (names[i].generation > r->so_far->newest)
             r->so_far->newest = names[i].generation;
     }
+    if (r->so_far->newest > generation_max)
+        return gw_fail(error, GW_EPAYLOAD, "%.300s holds a file of generation %" PRIu64,
+                       r->disk->folder, r->so_far->newest);
     gw_status s = recover_snapshot(r, names, count, error);
     for (size_t i = 0; i < count && !s; i++)
         if (names[i].kind == GW_DISK_LOG && names[i].generation >= r->so_far->snapshot)

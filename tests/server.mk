@@ -75,3 +75,92 @@ tests_test_ps_life_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_test_ps_life_LDADD = libpsroom.la libranks.la $(rooms_LIBS) $(CHECK_LIBS)
 TESTS += tests/test_ps_life
 endif
+
+check_LTLIBRARIES += libshards.la
+libshards_la_SOURCES = tests/shards.c tests/shards.h
+libshards_la_CPPFLAGS = $(AM_CPPFLAGS) $(XXHASH_CFLAGS)
+
+check_PROGRAMS += tests/fuzz_shard_state
+tests_fuzz_shard_state_SOURCES = tests/fuzz_shard_state.c $(fuzz_driver)
+tests_fuzz_shard_state_LDFLAGS = $(fuzz_flags)
+tests_fuzz_shard_state_LDADD = libshards.la $(rooms_LIBS)
+fuzz_targets += tests/fuzz_shard_state
+EXTRA_DIST += tests/corpus/shard_state
+
+if WITH_CHECK
+check_PROGRAMS += tests/test_aggregators
+tests_test_aggregators_SOURCES = tests/test_aggregators.c tests/samples.h
+tests_test_aggregators_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_aggregators_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_aggregators
+
+check_PROGRAMS += tests/test_optimizers
+tests_test_optimizers_SOURCES = tests/test_optimizers.c tests/samples.h
+tests_test_optimizers_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_optimizers_LDADD = $(rooms_LIBS) $(CHECK_LIBS) -lm
+TESTS += tests/test_optimizers
+
+check_PROGRAMS += tests/test_shard
+tests_test_shard_SOURCES = tests/test_shard.c tests/samples.h
+tests_test_shard_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_shard_LDADD = libshards.la $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_shard
+
+check_PROGRAMS += tests/test_shard_memory
+tests_test_shard_memory_SOURCES = tests/test_shard_memory.c
+tests_test_shard_memory_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_shard_memory_LDFLAGS = \
+	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=strdup
+tests_test_shard_memory_LDADD = libshards.la $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_shard_memory
+
+check_PROGRAMS += tests/test_shard_pull
+tests_test_shard_pull_SOURCES = tests/test_shard_pull.c tests/samples.h
+tests_test_shard_pull_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_shard_pull_LDADD = libshards.la $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_shard_pull
+# The store.
+check_LTLIBRARIES += libstoremodel.la
+libstoremodel_la_SOURCES = tests/sim_files.c tests/sim_files.h tests/store_model.c tests/store_model.h
+
+check_PROGRAMS += tests/test_store
+tests_test_store_SOURCES = tests/test_store.c
+tests_test_store_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_store_LDADD = libstoremodel.la $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_store
+
+check_PROGRAMS += tests/test_store_damage
+tests_test_store_damage_SOURCES = tests/test_store_damage.c
+tests_test_store_damage_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_store_damage_LDADD = libstoremodel.la $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_store_damage
+
+check_PROGRAMS += tests/test_store_process
+tests_test_store_process_SOURCES = tests/test_store_process.c
+tests_test_store_process_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_store_process_LDADD = libstoremodel.la $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_store_process
+
+check_PROGRAMS += tests/test_store_memory
+tests_test_store_memory_SOURCES = tests/test_store_memory.c
+tests_test_store_memory_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_store_memory_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
+tests_test_store_memory_LDFLAGS = \
+	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=strdup
+TESTS += tests/test_store_memory
+endif
+
+check_PROGRAMS += tests/fuzz_log
+tests_fuzz_log_SOURCES = tests/fuzz_log.c $(fuzz_driver)
+tests_fuzz_log_LDFLAGS = $(fuzz_flags)
+tests_fuzz_log_LDADD = $(rooms_LIBS)
+fuzz_targets += tests/fuzz_log
+EXTRA_DIST += tests/corpus/log
+
+check_PROGRAMS += tests/fuzz_snapshot
+tests_fuzz_snapshot_SOURCES = tests/fuzz_snapshot.c $(fuzz_driver)
+tests_fuzz_snapshot_CPPFLAGS = $(AM_CPPFLAGS) $(XXHASH_CFLAGS)
+tests_fuzz_snapshot_LDFLAGS = $(fuzz_flags)
+tests_fuzz_snapshot_LDADD = $(rooms_LIBS)
+fuzz_targets += tests/fuzz_snapshot
+EXTRA_DIST += tests/corpus/snapshot
