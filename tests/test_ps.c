@@ -255,6 +255,8 @@ START_TEST(as_an_allreduce)
     for (int r = 0; r < RANKS; r++) {
         ck_assert_msg(memcmp(both.summed[0], both.pulled[r], ELEMENTS * 4) == 0,
                       "worker %d pulled other bits than an allreduce gives", r);
+    }
+    for (int r = 0; r < RANKS; r++) {
         free(both.summed[r]);
         free(both.pulled[r]);
     }
