@@ -73,8 +73,9 @@ gw_status gw_core_open(struct gw_core **out, const struct gw_core_setup *setup,
     core->threads = setup->threads > 0 ? setup->threads : 1;
     core->now = core->opened_ns = now;
     core->wake_ns = core->retry_ns = INT64_MAX;
-    gw_status s = GW_OK;
-    if (core->durability.kind != GW_DURABLE_NONE)
+    core->payloads = gw_blob_pool_open();
+    gw_status s = core->payloads ? GW_OK : gw_fail(error, GW_ENOMEM, "out of memory for a server");
+    if (!s && core->durability.kind != GW_DURABLE_NONE)
         s = gw_core_recover(core, setup->folder, setup->files, error);
     if (s) {
         core->job = NULL; /* the caller's still */
@@ -111,6 +112,7 @@ void gw_core_close(struct gw_core *core)
     free(core->image);
     gw_shard_close(core->shard);
     gw_store_close(core->store);
+    gw_blob_pool_close(core->payloads);
     gw_job_close(core->job);
     free(core);
 }

@@ -97,7 +97,8 @@ struct gw_core {
     struct gw_clock *clocks; /* scratch: as many as members */
     uint32_t *take;
 
-    struct gw_shard *shard; /* NULL: no layout yet */
+    struct gw_shard *shard;        /* NULL: no layout yet */
+    struct gw_blob_pool *payloads; /* where parts of pushes are put */
     bool has_values;
     size_t inits; /* parts of initial values that came, from `init_peer` */
     struct gw_core_peer *init_peer;

@@ -222,7 +222,8 @@ gw_status gw_shard_open(struct gw_shard **out, const struct gw_job *job, struct 
     if (!shard)
         return out_of_memory(error);
     shard->changes = 1;
-    gw_status s = read_terms(shard, job, error);
+    shard->payloads = gw_blob_pool_open();
+    gw_status s = shard->payloads ? read_terms(shard, job, error) : out_of_memory(error);
     if (!s)
         s = take_parts(shard, job, error);
     if (!s)
@@ -256,6 +257,7 @@ void gw_shard_close(struct gw_shard *shard)
     free(shard->part);
     free(shard->start);
     free(shard->name);
+    gw_blob_pool_close(shard->payloads);
     free(shard);
 }
 

@@ -143,7 +143,7 @@ static gw_status encode(struct gw_work *work, struct gw_shard_part *p, const gw_
     struct gw_codec *c = p->pull;
     size_t count = p->part.count, bound = gw_payload_bound(c, 0, count), written = 0;
     bool fixed = (c->core->row->info.traits & GW_FIXED_SIZE) != 0;
-    struct gw_blob *blob = fixed ? gw_blob_new(bound) : NULL;
+    struct gw_blob *blob = fixed ? gw_blob_take(work->shard->payloads, bound) : NULL;
     if (fixed && !blob)
         return GW_ENOMEM;
     begin_run(work, c);

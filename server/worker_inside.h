@@ -49,8 +49,9 @@ struct gw_worker {
     uint64_t instance;
     struct gw_part *parts;
     size_t parts_count;
-    struct gw_blob **initial; /* NULL: given away, or none */
-    struct gw_job *terms;     /* in force; NULL: not known yet */
+    struct gw_blob_pool *payloads; /* where values are put */
+    struct gw_blob **initial;      /* NULL: given away, or none */
+    struct gw_job *terms;          /* in force; NULL: not known yet */
     int links_count;
     struct link *links;
     struct gw_error broken;

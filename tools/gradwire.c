@@ -22,6 +22,7 @@ struct command {
 static const struct command commands[] = {
     { "info", "gradwire info", "what this build can do, and the settings in force", tool_info },
     { "bench", "gradwire bench", "bandwidth and error of a collective", tool_bench },
+    { "run", "gradwire run", "processes on this machine, connected without MPI", tool_run },
 };
 
 enum { COMMANDS = sizeof commands / sizeof commands[0] };

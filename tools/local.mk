@@ -16,14 +16,22 @@ gradwire_SOURCES = \
 	tools/bench_report.c \
 	tools/bench_size.c \
 	tools/bench_tune.c \
-	tools/bench_units.c tools/bench_units.h
-gradwire_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(MPI_CFLAGS)
-gradwire_LDADD = libgradwire.la $(JANSSON_LIBS) $(MPI_LIBS)
+	tools/bench_units.c tools/bench_units.h \
+	tools/run.c tools/run.h \
+	tools/run_folder.c \
+	tools/run_input.c \
+	tools/run_lines.c \
+	tools/run_options.c \
+	tools/run_report.c \
+	tools/run_shim.c
+gradwire_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(MPI_CFLAGS) $(UV_CFLAGS)
+gradwire_LDADD = libgradwire.la $(JANSSON_LIBS) $(MPI_LIBS) $(UV_LIBS)
 
 dist_man_MANS += \
 	doc/man/gradwire.1 \
 	doc/man/gradwire-info.1 \
-	doc/man/gradwire-bench.1
+	doc/man/gradwire-bench.1 \
+	doc/man/gradwire-run.1
 
 # Made by the program from the library's own tables; a program for another machine cannot run here.
 if !CROSS_COMPILING
