@@ -29,19 +29,6 @@ tests_fuzz_client_session_LDFLAGS = $(fuzz_flags)
 tests_fuzz_client_session_LDADD = libsession.la libbase.la $(library_LIBS)
 fuzz_targets += tests/fuzz_client_session
 EXTRA_DIST += tests/corpus/client_session
-check_PROGRAMS += tests/fuzz_keys
-tests_fuzz_keys_SOURCES = tests/fuzz_keys.c $(fuzz_driver)
-tests_fuzz_keys_LDFLAGS = $(fuzz_flags)
-tests_fuzz_keys_LDADD = $(rooms_LIBS)
-fuzz_targets += tests/fuzz_keys
-EXTRA_DIST += tests/corpus/keys
-
-check_PROGRAMS += tests/fuzz_address
-tests_fuzz_address_SOURCES = tests/fuzz_address.c $(fuzz_driver)
-tests_fuzz_address_LDFLAGS = $(fuzz_flags)
-tests_fuzz_address_LDADD = $(rooms_LIBS)
-fuzz_targets += tests/fuzz_address
-EXTRA_DIST += tests/corpus/address
 
 if WITH_CHECK
 check_PROGRAMS += tests/test_address
