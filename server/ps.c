@@ -301,6 +301,10 @@ static gw_status join(gw_ps *ps, struct gw_blob **initial)
     gw_ps_lock(ps);
     gw_worker_start(ps->worker, initial, gw_net_now(ps->net));
     s = gw_ps_wait_for(ps, has_joined, NULL, now + ps->timeout_ns, "gw_ps_register");
+    if (s == GW_ETIMEOUT) {
+        char words[GW_ERROR_TEXT];
+        s = ps->error.status = gw_worker_missing(ps->worker, words, sizeof words);
+    }
     if (!s && !ps->terms)
         ps->terms = gw_job_write(gw_worker_terms(ps->worker));
     gw_ps_unlock(ps);
