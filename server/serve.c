@@ -3,6 +3,8 @@
 /* gradwire/server.h: opening, running, stopping. */
 #include "server/serve_inside.h"
 
+#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -196,6 +198,22 @@ void gw_server_close(gw_server *server)
     free(server);
 }
 
+/* libuv writes without MSG_NOSIGNAL, and a scraper may hang up: the thread that runs the loop takes
+ * no SIGPIPE meanwhile, and leaves none behind that was not there before. */
+static void run_loop(gw_server *server)
+{
+    sigset_t broken, before, pending;
+    sigemptyset(&broken);
+    sigaddset(&broken, SIGPIPE);
+    sigpending(&pending);
+    bool was_pending = sigismember(&pending, SIGPIPE) == 1;
+    pthread_sigmask(SIG_BLOCK, &broken, &before);
+    (void)uv_run(&server->loop, UV_RUN_DEFAULT);
+    while (!was_pending && sigtimedwait(&broken, NULL, &(struct timespec){ 0 }) == SIGPIPE)
+        ;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
 gw_status gw_server_run(gw_server *server)
 {
     if (!server)
@@ -203,7 +221,7 @@ gw_status gw_server_run(gw_server *server)
     gw_error_clear(&server->error);
     if (server->ended)
         return gw_fail(&server->error, GW_ESTATE, "gw_server_run: the server has ended");
-    (void)uv_run(&server->loop, UV_RUN_DEFAULT);
+    run_loop(server);
     return gw_core_result(server->core, &server->error);
 }
 

@@ -14,6 +14,7 @@ tests_fuzz_address_LDFLAGS = $(fuzz_flags)
 tests_fuzz_address_LDADD = $(rooms_LIBS)
 fuzz_targets += tests/fuzz_address
 EXTRA_DIST += tests/corpus/address
+
 check_PROGRAMS += tests/fuzz_server_session
 tests_fuzz_server_session_SOURCES = tests/fuzz_server_session.c \
 	tests/fuzz_session.c tests/fuzz_session.h $(fuzz_driver)
