@@ -47,17 +47,23 @@ uint64_t gw_core_part_bytes(const struct gw_core *core)
 
 /* ---- open and close -------------------------------------------------------------------------- */
 
-static const char *term_of(const struct gw_core *core, enum gw_term term)
+/* From here on the job is what it is: who comes later and says something else is refused. */
+static gw_status close_terms(struct gw_job *job, struct gw_error *error)
 {
-    const char *said = core->job->term[term];
-    return said ? said : gw_term_standard(term);
+    gw_status s = GW_OK;
+    for (int t = 0; t < GW_TERMS && !s; t++)
+        if (!job->term[t])
+            s = gw_job_set(job, (enum gw_term)t, gw_term_standard((enum gw_term)t), error);
+    return s;
 }
 
 gw_status gw_core_open_shard(struct gw_core *core, struct gw_error *error)
 {
     struct gw_mode mode;
     struct gw_shard *shard;
-    gw_status s = gw_mode_parse(&mode, term_of(core, GW_TERM_MODE), NULL, 0, error);
+    gw_status s = close_terms(core->job, error);
+    if (!s)
+        s = gw_mode_parse(&mode, core->job->term[GW_TERM_MODE], NULL, 0, error);
     if (!s)
         s = gw_shard_open(&shard, core->job, error);
     if (s)
@@ -69,7 +75,7 @@ gw_status gw_core_open_shard(struct gw_core *core, struct gw_error *error)
     }
     core->shard = shard;
     core->policy.mode = mode;
-    core->policy.expected = atoi(term_of(core, GW_TERM_WORKERS));
+    core->policy.expected = atoi(core->job->term[GW_TERM_WORKERS]);
     return GW_OK;
 }
 
@@ -294,6 +300,8 @@ static gw_status read_terms(struct gw_core_peer *peer, const struct gw_event *ev
         return s;
     if (theirs->tensors == 0 && !peer->observer)
         s = gw_fail(error, GW_EMISMATCH, "worker %" PRIu32 " has registered no tensors", worker);
+    if (theirs->tensors > 0 && peer->observer && !peer->core->shard)
+        s = gw_fail(error, GW_ESTATE, "no worker has come yet, and observers decide nothing");
     if (!s)
         s = agree(peer->core, theirs, worker, error);
     gw_job_close(theirs);

@@ -180,14 +180,20 @@ static const char *state_of(const struct link *link, char *text, size_t capacity
     return text;
 }
 
-void gw_worker_missing(const struct gw_worker *worker, char *text, size_t capacity)
+gw_status gw_worker_missing(const struct gw_worker *worker, char *text, size_t capacity)
 {
+    gw_status status = GW_ETIMEOUT;
     char one[512];
     size_t used = 0;
     text[0] = '\0';
-    for (int i = 0; i < worker->links_count && used < capacity; i++)
-        if (state_of(&worker->links[i], one, sizeof one))
+    for (int i = 0; i < worker->links_count && used < capacity; i++) {
+        const struct link *link = &worker->links[i];
+        if (state_of(link, one, sizeof one))
             used += (size_t)snprintf(text + used, capacity - used, "%s%s", used ? "; " : "", one);
+        if (!link->ready && link->why.status == GW_ESTATE)
+            status = GW_ESTATE;
+    }
+    return status;
 }
 
 /* ---- pushes ---------------------------------------------------------------------------------- */

@@ -62,6 +62,34 @@ tests_test_job_memory_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
 tests_test_job_memory_LDFLAGS = \
 	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=strdup
 TESTS += tests/test_job_memory
+
+check_LTLIBRARIES += libpsroom.la
+libpsroom_la_SOURCES = tests/ps_room.c tests/ps_room.h
+libpsroom_la_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+
+check_PROGRAMS += tests/test_ps
+tests_test_ps_SOURCES = tests/test_ps.c
+tests_test_ps_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_ps_LDADD = libpsroom.la libranks.la $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_ps
+
+check_PROGRAMS += tests/test_ps_calls
+tests_test_ps_calls_SOURCES = tests/test_ps_calls.c
+tests_test_ps_calls_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_ps_calls_LDADD = libpsroom.la libranks.la $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_ps_calls
+
+check_PROGRAMS += tests/test_ps_terms
+tests_test_ps_terms_SOURCES = tests/test_ps_terms.c
+tests_test_ps_terms_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_ps_terms_LDADD = libpsroom.la libranks.la $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_ps_terms
+
+check_PROGRAMS += tests/test_ps_life
+tests_test_ps_life_SOURCES = tests/test_ps_life.c
+tests_test_ps_life_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_ps_life_LDADD = libpsroom.la libranks.la $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_ps_life
 endif
 
 check_LTLIBRARIES += libshards.la
