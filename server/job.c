@@ -7,7 +7,10 @@
 #include "base/random.h"
 #include "base/spec.h"
 #include "compress/codec.h"
+#include "server/aggregate.h"
+#include "server/optimize.h"
 #include "server/policy.h"
+#include "server/shard.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -68,12 +71,28 @@ static gw_status mode_form(const char *value, char *out, size_t capacity, struct
     return gw_mode_parse(&mode, value, out, capacity, error);
 }
 
-static gw_status plain_form(const char *value, char *out, size_t capacity, struct gw_error *error)
+static gw_status aggregator_form(const char *value, char *out, size_t capacity,
+                                 struct gw_error *error)
 {
-    if (strlen(value) >= capacity)
-        return gw_fail(error, GW_ESPEC, "a spec of %zu characters is too long", strlen(value));
-    memcpy(out, value, strlen(value) + 1);
-    return GW_OK;
+    const struct gw_aggregator *row;
+    struct gw_values values;
+    return gw_aggregator_parse(&row, &values, value, out, capacity, error);
+}
+
+static gw_status optimizer_form(const char *value, char *out, size_t capacity,
+                                struct gw_error *error)
+{
+    const struct gw_optimizer *row;
+    struct gw_values values;
+    return gw_optimizer_parse(&row, &values, value, out, capacity, error);
+}
+
+/* What cannot be pulled is a wrong spec here: no other term would make it right. */
+static gw_status pull_form(const char *value, char *out, size_t capacity, struct gw_error *error)
+{
+    struct gw_error why = { GW_OK, "" };
+    gw_status s = gw_pull_codec(value, out, capacity, NULL, &why);
+    return s ? gw_fail(error, s == GW_ENOTSUP ? GW_ESPEC : s, "%s", why.text) : GW_OK;
 }
 
 static gw_status feedback_form(const char *value, char *out, size_t capacity,
@@ -98,9 +117,9 @@ static const struct term_row {
     [GW_TERM_WORKERS] = { "workers", "1", workers_form },
     [GW_TERM_SEED] = { "seed", "1", seed_form },
     [GW_TERM_MODE] = { "mode", "sync", mode_form },
-    [GW_TERM_AGGREGATOR] = { "aggregator", "mean", plain_form },
-    [GW_TERM_OPTIMIZER] = { "optimizer", "sgd", plain_form },
-    [GW_TERM_PULL] = { "pull", "raw", plain_form },
+    [GW_TERM_AGGREGATOR] = { "aggregator", "mean", aggregator_form },
+    [GW_TERM_OPTIMIZER] = { "optimizer", "sgd", optimizer_form },
+    [GW_TERM_PULL] = { "pull", "raw", pull_form },
     [GW_TERM_FEEDBACK] = { "feedback", "shared", feedback_form },
 };
 
@@ -114,7 +133,7 @@ const char *gw_term_name(enum gw_term term)
     return term_rows[term].name;
 }
 
-/* A line of text cannot hold it otherwise. */
+/* Nothing else fits a line of text, and words that repeat it are safe to print. */
 static bool is_one_word(const char *text)
 {
     for (; *text; text++)
@@ -132,12 +151,14 @@ gw_status gw_job_set(struct gw_job *job, enum gw_term term, const char *value,
         if (strlen(value) > GW_JOB_SPEC_MAX)
             return gw_fail(error, GW_ESPEC, "%s: %zu characters, the most are %d",
                            gw_term_name(term), strlen(value), GW_JOB_SPEC_MAX);
+        if (!is_one_word(value))
+            return gw_fail(
+                error, GW_ESPEC,
+                "%s: blanks and characters that are not printable ASCII have no place here",
+                gw_term_name(term));
         gw_status s = term_rows[term].form(value, text, sizeof text, error);
         if (s)
             return s;
-        if (!is_one_word(text))
-            return gw_fail(error, GW_ESPEC, "%s: a spec has no blanks and no control characters",
-                           gw_term_name(term));
         copy = strdup(text);
         if (!copy)
             return gw_fail(error, GW_ENOMEM, "out of memory for a job's %s", gw_term_name(term));

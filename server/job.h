@@ -87,8 +87,8 @@ char *gw_job_write(const struct gw_job *job);
 gw_status gw_job_read(struct gw_job **out, const char *text, size_t length, struct gw_error *error);
 
 /* `ours` (the server's) takes from `theirs` what it left open. GW_EMISMATCH names the first line
- * that differs with both values, "the server says mode sync, worker 3 says mode async"; then `ours`
- * is as it was. */
+ * that differs with both values, "the server says mode: sync, worker 3 says mode: async"; then
+ * `ours` is as it was. */
 gw_status gw_job_agree(struct gw_job *ours, const struct gw_job *theirs, uint32_t worker,
                        struct gw_error *error);
 

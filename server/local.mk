@@ -11,6 +11,7 @@ libserver_la_SOURCES = \
 	server/cut.c \
 	server/job.c server/job.h \
 	server/job_agree.c \
+	server/job_codecs.c \
 	server/job_inside.h \
 	server/job_layout.c \
 	server/job_text.c \
