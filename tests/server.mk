@@ -23,6 +23,16 @@ fuzz_targets += tests/fuzz_top
 TESTS += tests/test_serve.sh
 endif
 EXTRA_DIST += tests/test_serve.sh tests/corpus/top
+check_LTLIBRARIES += libshards.la
+libshards_la_SOURCES = tests/shards.c tests/shards.h
+libshards_la_CPPFLAGS = $(AM_CPPFLAGS) $(XXHASH_CFLAGS)
+
+check_PROGRAMS += tests/fuzz_shard_state
+tests_fuzz_shard_state_SOURCES = tests/fuzz_shard_state.c $(fuzz_driver)
+tests_fuzz_shard_state_LDFLAGS = $(fuzz_flags)
+tests_fuzz_shard_state_LDADD = libshards.la $(rooms_LIBS)
+fuzz_targets += tests/fuzz_shard_state
+EXTRA_DIST += tests/corpus/shard_state
 
 if WITH_CHECK
 check_PROGRAMS += tests/test_policy
@@ -96,14 +106,6 @@ check_LTLIBRARIES += libshards.la
 libshards_la_SOURCES = tests/shards.c tests/shards.h
 libshards_la_CPPFLAGS = $(AM_CPPFLAGS) $(XXHASH_CFLAGS)
 
-check_PROGRAMS += tests/fuzz_shard_state
-tests_fuzz_shard_state_SOURCES = tests/fuzz_shard_state.c $(fuzz_driver)
-tests_fuzz_shard_state_LDFLAGS = $(fuzz_flags)
-tests_fuzz_shard_state_LDADD = libshards.la $(rooms_LIBS)
-fuzz_targets += tests/fuzz_shard_state
-EXTRA_DIST += tests/corpus/shard_state
-
-if WITH_CHECK
 check_PROGRAMS += tests/test_aggregators
 tests_test_aggregators_SOURCES = tests/test_aggregators.c tests/samples.h
 tests_test_aggregators_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
