@@ -5,10 +5,12 @@
  * left, then TLS, then the session begins. */
 #include "session/net.h"
 
-#include <arpa/inet.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 struct gw_connect {
     struct gw_address address;
@@ -38,11 +40,9 @@ static void fail(struct gw_stream *stream, gw_status status)
     gw_stream_fail(stream, status, error.text);
 }
 
-static void note(struct gw_stream *stream, int status)
+static void note(struct gw_stream *stream, int reason)
 {
-    char reason[100];
-    uv_strerror_r(status, reason, sizeof reason);
-    snprintf(stream->connect->why, sizeof stream->connect->why, "%s", reason);
+    snprintf(stream->connect->why, sizeof stream->connect->why, "%s", strerror(reason));
 }
 
 static void socket_closed(uv_handle_t *handle)
@@ -99,6 +99,8 @@ void gw_connect_free(struct gw_stream *stream)
 void gw_connect_finish(struct gw_stream *stream)
 {
     int64_t now = gw_net_now(stream->net);
+    if (stream->failure.status)
+        return;
     stream->session = gw_session_open(&stream->connect->setup, now);
     if (!stream->session) {
         snprintf(stream->connect->why, sizeof stream->connect->why, "no memory for a session");
@@ -106,10 +108,8 @@ void gw_connect_finish(struct gw_stream *stream)
         return;
     }
     stream->phase = GW_STREAM_TALKING;
-    if (stream->paused) {
+    if (stream->paused)
         gw_session_pause(stream->session, true, now);
-        uv_read_stop(&stream->socket.stream);
-    }
     gw_connect_free(stream);
     gw_stream_due(stream);
 }
@@ -121,41 +121,33 @@ static void stand(struct gw_stream *stream)
     stream->deadline_ns = c->until_ns;
     if (!c->tls) {
         gw_connect_finish(stream);
-        if (stream->phase == GW_STREAM_TALKING)
-            gw_stream_read(stream);
         return;
     }
     stream->tls = gw_tls_open(c->tls);
     if (!stream->tls) {
         snprintf(c->why, sizeof c->why, "no memory for TLS");
         fail(stream, GW_ENOMEM);
-        return;
     }
-    bool paused = stream->paused; /* not before there is a session to pause */
-    stream->paused = false;
-    gw_stream_read(stream);
-    stream->paused = paused;
     gw_stream_due(stream);
 }
 
-static void connected(uv_connect_t *request, int status)
+void gw_connect_go_on(struct gw_stream *stream)
 {
-    struct gw_stream *stream = request->data;
-    uv_os_fd_t fd;
-    int process;
-    if (stream->phase != GW_STREAM_CONNECTING || status == UV_ECANCELED)
+    struct gw_connect *c = stream->connect;
+    int reason = 0, process;
+    socklen_t bytes = sizeof reason;
+    if (stream->failure.status)
         return;
-    if (status == 0)
-        status = uv_fileno(&stream->socket.handle, &fd);
-    if (status != 0) {
-        note(stream, status);
+    if (getsockopt(stream->fd, SOL_SOCKET, SO_ERROR, &reason, &bytes) != 0)
+        reason = errno;
+    if (reason != 0) {
+        note(stream, reason);
         give_up_try(stream);
-    } else if (!stream->connect->address.is_unix) {
-        gw_socket_tune(fd, &stream->connect->setup.times);
+    } else if (!c->address.is_unix) {
+        gw_socket_tune(stream->fd, &c->setup.times);
         stand(stream);
-    } else if (!gw_socket_is_ours(fd, &process)) {
-        snprintf(stream->connect->why, sizeof stream->connect->why,
-                 "who listens there is another user");
+    } else if (!gw_socket_is_ours(stream->fd, &process)) {
+        snprintf(c->why, sizeof c->why, "who listens there is another user");
         give_up_try(stream);
     } else {
         stand(stream);
@@ -176,39 +168,42 @@ static void give_time(struct gw_stream *stream)
     gw_stream_due(stream);
 }
 
-static void open_socket(struct gw_stream *stream)
+/* A socket that connects; the stream closes it if that fails at once. */
+static int open_socket(struct gw_stream *stream, const struct sockaddr *address, socklen_t bytes)
 {
-    struct gw_connect *c = stream->connect;
-    if (c->address.is_unix)
-        (void)uv_pipe_init(stream->net->loop, &stream->socket.pipe, 0);
-    else
-        (void)uv_tcp_init(stream->net->loop, &stream->socket.tcp);
-    stream->socket.handle.data = stream;
-    stream->has_socket = true;
-    stream->users++;
-    c->request.data = stream;
+    int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return errno;
+    int status = gw_stream_adopt(stream, fd);
+    if (status != 0) {
+        close(fd);
+        return -status;
+    }
+    give_time(stream);
+    return connect(fd, address, bytes) == 0 || errno == EINPROGRESS ? 0 : errno;
 }
 
 static void try_next(struct gw_stream *stream)
 {
     struct gw_connect *c = stream->connect;
-    while (c->next && !c->tls && !gw_socket_is_loopback(c->next->ai_addr)) {
+    while (c->next && !c->tls && c->next->ai_family != AF_UNIX &&
+           !gw_socket_is_loopback(c->next->ai_addr)) {
         snprintf(c->why, sizeof c->why, "it leads to another machine, where no plain session goes");
         c->next = c->next->ai_next;
     }
-    if (!c->next) {
-        fail(stream, GW_ETRANSPORT);
-        return;
+    while (c->next) {
+        const struct addrinfo *at = c->next;
+        c->next = at->ai_next;
+        int reason = open_socket(stream, at->ai_addr, at->ai_addrlen);
+        if (reason == 0)
+            return;
+        note(stream, reason);
+        if (stream->fd >= 0) {
+            give_up_try(stream);
+            return;
+        }
     }
-    const struct sockaddr *address = c->next->ai_addr;
-    c->next = c->next->ai_next;
-    open_socket(stream);
-    give_time(stream);
-    int status = uv_tcp_connect(&c->request, &stream->socket.tcp, address, connected);
-    if (status != 0) {
-        note(stream, status);
-        give_up_try(stream);
-    }
+    fail(stream, GW_ETRANSPORT);
 }
 
 static void looked_up(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
@@ -229,16 +224,26 @@ static void looked_up(uv_getaddrinfo_t *request, int status, struct addrinfo *fo
     gw_stream_release(stream);
 }
 
-/* A number needs no look-up, and no thread for it. */
+/* A number or a path needs no look-up, and no thread for it. */
 static bool take_number(struct gw_connect *c)
 {
-    int port = atoi(c->address.port);
-    struct sockaddr *number = (struct sockaddr *)&c->number;
-    if (uv_ip4_addr(c->address.host, port, (struct sockaddr_in *)&c->number) != 0 &&
-        (!strchr(c->address.host, ':') ||
-         uv_ip6_addr(c->address.host, port, (struct sockaddr_in6 *)&c->number) != 0))
+    int port = (int)strtol(c->address.port, NULL, 10);
+    struct sockaddr_un *name = (struct sockaddr_un *)&c->number;
+    c->only = (struct addrinfo){ .ai_addr = (struct sockaddr *)&c->number };
+    if (c->address.is_unix) {
+        name->sun_family = AF_UNIX;
+        memcpy(name->sun_path, c->address.host,
+               strnlen(c->address.host, sizeof name->sun_path - 1));
+        c->only.ai_addrlen = sizeof *name;
+    } else if (uv_ip4_addr(c->address.host, port, (struct sockaddr_in *)&c->number) == 0) {
+        c->only.ai_addrlen = sizeof(struct sockaddr_in);
+    } else if (strchr(c->address.host, ':') &&
+               uv_ip6_addr(c->address.host, port, (struct sockaddr_in6 *)&c->number) == 0) {
+        c->only.ai_addrlen = sizeof(struct sockaddr_in6);
+    } else {
         return false;
-    c->only = (struct addrinfo){ .ai_addr = number };
+    }
+    c->only.ai_family = c->number.ss_family;
     c->next = &c->only;
     return true;
 }
@@ -246,24 +251,18 @@ static bool take_number(struct gw_connect *c)
 static void begin(struct gw_stream *stream)
 {
     struct gw_connect *c = stream->connect;
-    if (c->address.is_unix) {
-        open_socket(stream);
-        give_time(stream);
-        uv_pipe_connect(&c->request, &stream->socket.pipe, c->address.host, connected);
-        return;
-    }
+    stream->deadline_ns = c->until_ns;
+    gw_stream_due(stream);
     if (take_number(c)) {
         try_next(stream);
         return;
     }
     struct addrinfo hints = { .ai_flags = AI_NUMERICSERV, .ai_socktype = SOCK_STREAM };
     c->look_up.data = stream;
-    stream->deadline_ns = c->until_ns;
-    gw_stream_due(stream);
     int status = uv_getaddrinfo(stream->net->loop, &c->look_up, looked_up, c->address.host,
                                 c->address.port, &hints);
     if (status != 0) {
-        note(stream, status);
+        uv_strerror_r(status, c->why, sizeof c->why);
         fail(stream, status == UV_ENOMEM ? GW_ENOMEM : GW_ETRANSPORT);
         return;
     }

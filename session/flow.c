@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* SPDX-FileCopyrightText: 2026 the gradwire authors */
-/* A stream's bytes. Without TLS the kernel writes from where payloads lie: all that waits in one
- * call, the rest of it by libuv, one write under way at a time. With TLS they are encrypted to a
- * buffer that all streams share as long as the socket takes everything; a stream whose socket does
- * not keeps the buffer until it does. */
+/* A stream's bytes. Without TLS the kernel reads from where payloads lie, all that waits in one
+ * call. With TLS they are encrypted to a buffer that all streams share as long as sockets take
+ * everything; a stream whose socket does not keeps the buffer until it does. */
 #include "session/net.h"
 
 #include "base/types.h"
 
-#include <stdio.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { RECORD = 16384 }; /* the most plain bytes of one TLS record */
 
@@ -71,66 +71,141 @@ static void take_cipher(struct gw_stream *stream, const uint8_t *bytes, size_t c
     }
 }
 
-static void connection_ended(struct gw_stream *stream, ssize_t status)
+static void connection_ended(struct gw_stream *stream, int reason)
 {
-    char reason[64];
     struct gw_error error;
     stream->ended = true;
-    uv_read_stop(&stream->socket.stream);
     if (stream->phase == GW_STREAM_LINGERING)
         return; /* it may still read */
-    if (status == UV_EOF && stream->session) {
+    if (reason == 0 && stream->session) {
         gw_session_cut(stream->session, GW_OK, NULL);
         return;
     }
-    uv_strerror_r((int)status, reason, sizeof reason);
     gw_error_set(&error, GW_ETRANSPORT, "%s: %s", stream->peer,
-                 status == UV_EOF ? "closed the connection before TLS stood" : reason);
+                 reason ? strerror(reason) : "closed the connection before TLS stood");
     gw_stream_fail(stream, error.status, error.text);
 }
 
-static void give_room(uv_handle_t *handle, size_t suggested, uv_buf_t *room)
+/* A handshake of TLS goes on: only a session can be told that nobody reads. */
+static bool reads(const struct gw_stream *stream)
 {
-    struct gw_stream *stream = handle->data;
-    (void)suggested;
-    *room = uv_buf_init((char *)stream->net->input, GW_NET_INPUT);
+    return stream->fd >= 0 && !stream->ended && !(stream->paused && stream->session);
 }
 
-static void came(uv_stream_t *socket, ssize_t count, const uv_buf_t *room)
+/* As much as there is, or as is one stream's turn. */
+static void read_some(struct gw_stream *stream)
 {
-    struct gw_stream *stream = socket->data;
-    const uint8_t *bytes = (const uint8_t *)room->base;
-    if (count == 0)
-        return;
-    if (count < 0)
-        connection_ended(stream, count);
-    else if (stream->tls)
-        take_cipher(stream, bytes, (size_t)count);
-    else
-        take_plain(stream, bytes, (size_t)count);
+    size_t total = 0;
+    while (reads(stream) && total < GW_NET_TURN) {
+        ssize_t n = recv(stream->fd, stream->net->input, GW_NET_INPUT, MSG_DONTWAIT);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+            break;
+        if (n <= 0)
+            connection_ended(stream, n < 0 ? errno : 0);
+        else if (stream->tls)
+            take_cipher(stream, stream->net->input, (size_t)n);
+        else
+            take_plain(stream, stream->net->input, (size_t)n);
+        total += n > 0 ? (size_t)n : 0;
+        if (n < GW_NET_INPUT && !stream->hung)
+            break; /* that was all */
+    }
     gw_stream_due(stream); /* answers, and a deadline that may have moved */
 }
 
-void gw_stream_read(struct gw_stream *stream)
+void gw_stream_read_rest(struct gw_stream *stream)
 {
-    if (!stream->paused && !stream->ended)
-        uv_read_start(&stream->socket.stream, give_room, came);
+    if (stream->fd < 0 || stream->ended)
+        return;
+    if (!reads(stream)) {
+        /* Whoever does not read has to hear of it in another way. */
+        connection_ended(stream, ECONNRESET);
+        gw_stream_tell(stream);
+    } else {
+        read_some(stream);
+    }
+}
+
+/* ---- the socket ------------------------------------------------------------------------------ */
+
+static void something_happened(uv_poll_t *poll, int status, int events)
+{
+    struct gw_stream *stream = poll->data;
+    if (status < 0) {
+        /* libuv watches no more: the socket has an error, which a read or write will tell. */
+        stream->watched = 0;
+        stream->hung = true;
+        events = UV_WRITABLE;
+    }
+    if (stream->phase == GW_STREAM_CONNECTING && !stream->tls) {
+        gw_connect_go_on(stream);
+        return;
+    }
+    if (events & UV_WRITABLE)
+        stream->blocked = false;
+    if (events & UV_READABLE)
+        read_some(stream);
+    gw_stream_due(stream);
+}
+
+static void closed_socket(uv_handle_t *handle)
+{
+    gw_stream_release(handle->data);
+}
+
+int gw_stream_adopt(struct gw_stream *stream, int fd)
+{
+    int status = uv_poll_init(stream->net->loop, &stream->poll, fd);
+    if (status != 0)
+        return status;
+    stream->poll.data = stream;
+    stream->fd = fd;
+    stream->watched = 0;
+    stream->users++;
+    return 0;
+}
+
+void gw_stream_close_socket(struct gw_stream *stream, uv_close_cb closed)
+{
+    if (stream->fd < 0)
+        return;
+    uv_close((uv_handle_t *)&stream->poll, closed ? closed : closed_socket);
+    close(stream->fd);
+    stream->fd = -1;
+    stream->watched = 0;
+    stream->hung = stream->blocked = false;
+}
+
+void gw_stream_watch(struct gw_stream *stream)
+{
+    if (stream->fd < 0 || stream->phase == GW_STREAM_CLOSING || stream->hung)
+        return;
+    bool stands = stream->tls || stream->phase != GW_STREAM_CONNECTING;
+    int wanted = (stands && reads(stream) ? UV_READABLE : 0) |
+                 (!stands || stream->blocked ? UV_WRITABLE : 0);
+    if (wanted == stream->watched)
+        return;
+    stream->watched = wanted;
+    if (wanted)
+        uv_poll_start(&stream->poll, wanted, something_happened);
+    else
+        uv_poll_stop(&stream->poll);
 }
 
 /* ---- to the socket --------------------------------------------------------------------------- */
 
 /* Nothing can be written any more. What the peer said before it went may still be there to be
  * read, a REFUSE say, so the reader tells of the end, unless it does not read. */
-static void broke(struct gw_stream *stream, int status)
+static void broke(struct gw_stream *stream, int reason)
 {
-    char reason[64];
     struct gw_error error;
     stream->broken = true;
-    if (!stream->paused && !stream->ended && status != UV_ENOMEM)
+    if (reads(stream) && reason != ENOMEM)
         return;
-    uv_strerror_r(status, reason, sizeof reason);
-    gw_error_set(&error, status == UV_ENOMEM ? GW_ENOMEM : GW_ETRANSPORT, "%s: %s", stream->peer,
-                 reason);
+    gw_error_set(&error, reason == ENOMEM ? GW_ENOMEM : GW_ETRANSPORT, "%s: %s", stream->peer,
+                 strerror(reason));
     gw_stream_fail(stream, error.status, error.text);
 }
 
@@ -140,81 +215,37 @@ static void left(struct gw_stream *stream, size_t bytes)
         gw_session_sent(stream->session, bytes, gw_net_now(stream->net));
 }
 
-static void written(uv_write_t *request, int status)
+/* How many of the bytes the socket took; the stream is blocked or broken if not all. */
+static size_t send_pieces(struct gw_stream *stream, struct iovec *pieces, int count, size_t total)
 {
-    struct gw_stream *stream = request->data;
-    stream->writing = false;
-    free(stream->cipher);
-    stream->cipher = NULL;
-    if (stream->phase == GW_STREAM_CLOSING)
-        return;
-    if (status != 0) {
-        broke(stream, status);
-    } else {
-        left(stream, stream->write_bytes);
-        if (stream->calls.drained && stream->phase == GW_STREAM_TALKING)
-            stream->calls.drained(stream->user, stream);
-    }
-    gw_stream_due(stream);
-}
-
-/* Have libuv write what the socket did not take. */
-static void write_rest(struct gw_stream *stream, uv_buf_t *pieces, unsigned count, size_t done,
-                       size_t session_bytes)
-{
-    while (count > 0 && done >= pieces->len) {
-        done -= pieces->len;
-        pieces++;
-        count--;
-    }
-    if (count == 0)
-        return;
-    pieces->base += done;
-    pieces->len -= done;
-    stream->write.data = stream;
-    stream->write_bytes = session_bytes;
-    stream->writing = true;
-    int status = uv_write(&stream->write, &stream->socket.stream, pieces, count, written);
-    if (status != 0) {
-        stream->writing = false;
-        broke(stream, status);
-    }
-}
-
-/* How many bytes the socket took; below 0: it broke. */
-static ssize_t try_write(struct gw_stream *stream, const uv_buf_t *pieces, unsigned count)
-{
-    int n = uv_try_write(&stream->socket.stream, pieces, count);
-    if (n == UV_EAGAIN)
+    struct msghdr message = { .msg_iov = pieces, .msg_iovlen = (size_t)count };
+    ssize_t n;
+    do
+        n = sendmsg(stream->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (n < 0 && errno == EINTR);
+    if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != ENOBUFS) {
+        broke(stream, errno);
         return 0;
-    if (n < 0)
-        broke(stream, n);
-    else if (n > 0 && stream->phase == GW_STREAM_LINGERING)
+    }
+    size_t sent = n > 0 ? (size_t)n : 0;
+    stream->blocked = sent < total;
+    if (sent > 0 && stream->phase == GW_STREAM_LINGERING)
         stream->answered = true;
-    return n;
+    return sent;
 }
 
 static size_t write_plain(struct gw_stream *stream)
 {
     struct iovec pieces[GW_NET_PIECES];
-    uv_buf_t buffers[GW_NET_PIECES];
     int count = gw_session_output(stream->session, pieces, GW_NET_PIECES), used = 0;
     size_t total = 0;
     for (; used < count && total < GW_NET_WRITE; used++) {
-        size_t length = gw_min_size(pieces[used].iov_len, GW_NET_WRITE - total);
-        buffers[used] = uv_buf_init(pieces[used].iov_base, (unsigned)length);
-        total += length;
+        pieces[used].iov_len = gw_min_size(pieces[used].iov_len, GW_NET_WRITE - total);
+        total += pieces[used].iov_len;
     }
-    if (used == 0)
-        return 0;
-    ssize_t n = try_write(stream, buffers, (unsigned)used);
-    if (n < 0)
-        return 0;
-    /* This may call who lent us the payload, and that may end the stream. */
-    left(stream, (size_t)n);
-    if (stream->phase != GW_STREAM_CLOSING && (size_t)n < total)
-        write_rest(stream, buffers, (unsigned)used, (size_t)n, total - (size_t)n);
-    return (size_t)n;
+    size_t sent = used > 0 ? send_pieces(stream, pieces, used, total) : 0;
+    left(stream, sent); /* may call who lent us the payload, and that may end the stream */
+    return sent;
 }
 
 /* Some plain bytes to TLS, as one record where it can be: small frames are put together. */
@@ -255,41 +286,57 @@ static size_t fill_cipher(struct gw_stream *stream, uint8_t *cipher)
     return bytes;
 }
 
-static size_t write_cipher(struct gw_stream *stream)
+/* The buffer goes round: all streams that have nothing waiting share the net's. */
+static bool take_buffer(struct gw_stream *stream)
 {
     struct gw_net *net = stream->net;
-    if (!net->cipher)
-        net->cipher = malloc(GW_NET_CIPHER);
-    if (!net->cipher) {
-        broke(stream, UV_ENOMEM);
-        return 0;
+    stream->cipher = net->cipher ? net->cipher : malloc(GW_NET_CIPHER);
+    net->cipher = NULL;
+    stream->cipher_sent = stream->cipher_bytes = 0;
+    return stream->cipher != NULL;
+}
+
+static void return_buffer(struct gw_stream *stream)
+{
+    if (stream->net->cipher)
+        free(stream->cipher);
+    else
+        stream->net->cipher = stream->cipher;
+    stream->cipher = NULL;
+}
+
+static size_t write_cipher(struct gw_stream *stream)
+{
+    if (!stream->cipher) {
+        if (!take_buffer(stream)) {
+            broke(stream, ENOMEM);
+            return 0;
+        }
+        stream->cipher_bytes = fill_cipher(stream, stream->cipher);
     }
-    size_t bytes = fill_cipher(stream, net->cipher);
-    if (bytes == 0 || stream->phase == GW_STREAM_CLOSING)
-        return 0;
-    uv_buf_t buffer = uv_buf_init((char *)net->cipher, (unsigned)bytes);
-    ssize_t n = try_write(stream, &buffer, 1);
-    if (n >= 0 && (size_t)n < bytes) {
-        stream->cipher = net->cipher;
-        net->cipher = NULL;
-        write_rest(stream, &buffer, 1, (size_t)n, 0);
+    size_t left_over = stream->cipher_bytes - stream->cipher_sent, sent = 0;
+    if (left_over > 0 && !stream->broken && stream->phase != GW_STREAM_CLOSING) {
+        struct iovec piece = { stream->cipher + stream->cipher_sent, left_over };
+        sent = send_pieces(stream, &piece, 1, left_over);
+        stream->cipher_sent += sent;
     }
-    return n > 0 ? bytes : 0;
+    if (stream->cipher_sent == stream->cipher_bytes)
+        return_buffer(stream);
+    return sent;
 }
 
 void gw_stream_write(struct gw_stream *stream)
 {
     size_t total = 0, n = 1;
-    if (stream->phase == GW_STREAM_LINGERING && stream->writing)
+    if (stream->phase == GW_STREAM_LINGERING && stream->blocked)
         stream->answered = true;
-    while (n > 0 && !stream->writing && !stream->broken && stream->phase != GW_STREAM_CLOSING &&
-           total < GW_NET_TURN) {
+    while (n > 0 && stream->fd >= 0 && !stream->blocked && !stream->broken && total < GW_NET_TURN) {
         n = stream->tls ? write_cipher(stream) : stream->session ? write_plain(stream) : 0;
         total += n;
     }
     if (total == 0 || stream->phase == GW_STREAM_CLOSING)
         return;
-    if (!stream->writing && n > 0)
+    if (!stream->blocked && n > 0)
         gw_stream_due(stream); /* others come first */
     if (stream->calls.drained && stream->phase == GW_STREAM_TALKING)
         stream->calls.drained(stream->user, stream);

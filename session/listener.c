@@ -85,21 +85,6 @@ static gw_status admit_for(void *user, const struct gw_frame *frame, uint8_t **r
     return stream->rules.admit(stream->user, frame, room, error);
 }
 
-/* False: `fd` is still the caller's. */
-static bool adopt(struct gw_stream *stream, int fd, bool is_unix)
-{
-    uv_loop_t *loop = stream->net->loop;
-    if (is_unix)
-        (void)uv_pipe_init(loop, &stream->socket.pipe, 0);
-    else
-        (void)uv_tcp_init(loop, &stream->socket.tcp);
-    stream->socket.handle.data = stream;
-    stream->has_socket = true;
-    stream->users++;
-    return (is_unix ? uv_pipe_open(&stream->socket.pipe, fd)
-                    : uv_tcp_open(&stream->socket.tcp, fd)) == 0;
-}
-
 static bool give_session(struct gw_listener *listener, struct gw_stream *stream)
 {
     struct gw_session_setup setup = listener->setup;
@@ -124,7 +109,7 @@ static void welcome(struct gw_listener *listener, int fd, const char *peer, uint
     }
     snprintf(stream->peer, sizeof stream->peer, "%s", peer);
     stream->phase = GW_STREAM_TALKING;
-    bool adopted = adopt(stream, fd, listener->address.is_unix);
+    bool adopted = gw_stream_adopt(stream, fd) == 0;
     if (!adopted)
         close(fd);
     if (!adopted || !give_session(listener, stream)) {
@@ -135,7 +120,6 @@ static void welcome(struct gw_listener *listener, int fd, const char *peer, uint
     }
     stream->listener = listener;
     gw_strangers_add(&listener->strangers, &stream->stranger, home);
-    gw_stream_read(stream);
     gw_stream_due(stream);
     if (listener->calls.accepted)
         listener->calls.accepted(listener->user, stream, &stream->user);

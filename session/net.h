@@ -51,13 +51,6 @@ enum gw_stream_phase {
     GW_STREAM_CLOSING     /* libuv is closing its handles */
 };
 
-union gw_socket {
-    uv_handle_t handle;
-    uv_stream_t stream;
-    uv_tcp_t tcp;
-    uv_pipe_t pipe;
-};
-
 struct gw_connect; /* connect.c's own */
 
 struct gw_stream {
@@ -75,21 +68,23 @@ struct gw_stream {
     struct gw_listener *listener; /* that has it among its strangers */
     struct gw_stranger stranger;
 
-    union gw_socket socket;
-    bool has_socket;
+    /* The socket is ours and libuv watches it: libuv's own streams write without MSG_NOSIGNAL, so
+     * that a peer that goes away would kill a host program that does not ignore SIGPIPE. */
+    int fd; /* -1: none */
+    uv_poll_t poll;
+    int watched; /* what the poll is set to */
     uv_timer_t timer;
     int users;           /* libuv's handles and requests that will still call */
     int64_t timer_ns;    /* when the timer fires; INT64_MAX: not */
     int64_t deadline_ns; /* of connecting or lingering */
     bool looked;         /* the time is over, and what came by then has been read */
 
-    uv_write_t write;
-    size_t write_bytes; /* of the session's output in it; 0 with TLS */
-    uint8_t *cipher;    /* in it, with TLS */
-    bool writing;
-    uv_shutdown_t shutdown;
+    uint8_t *cipher; /* with TLS: what the socket did not take */
+    size_t cipher_sent, cipher_bytes;
+    bool blocked;  /* the socket takes no more for now */
     bool shut;     /* said that we end */
     bool answered; /* something has been sent while lingering, which the peer is to get */
+    bool hung;     /* the connection is over: what is left to read is all that there will be */
     bool ended;    /* nothing more comes from the peer */
     bool broken;   /* nothing more can be sent */
     bool paused;
@@ -116,18 +111,25 @@ void gw_stream_tell(struct gw_stream *stream); /* events alone */
 void gw_stream_fail(struct gw_stream *stream, gw_status status, const char *words);
 void gw_stream_end(struct gw_stream *stream); /* close now; `gone` follows */
 void gw_stream_leave_strangers(struct gw_stream *stream);
-/* Close the socket, which calls gw_stream_release. */
-void gw_stream_close_socket(struct gw_stream *stream, uv_close_cb closed);
 void gw_stream_release(struct gw_stream *stream); /* one of libuv's users less */
 
 /* ---- flow.c ---------------------------------------------------------------------------------- */
 
-void gw_stream_read(struct gw_stream *stream); /* start reading, unless paused */
+/* A socket for the stream, to be closed by it. Errors: libuv's; then it is still the caller's. */
+int gw_stream_adopt(struct gw_stream *stream, int fd);
+/* The socket is closed at once, and its handle, which is a user, later: `closed` is to release. */
+void gw_stream_close_socket(struct gw_stream *stream, uv_close_cb closed);
+/* Have libuv watch for what the stream waits for now. */
+void gw_stream_watch(struct gw_stream *stream);
+/* What a connection that is over still has for us. */
+void gw_stream_read_rest(struct gw_stream *stream);
 /* Write what waits, as far as the socket takes it. */
 void gw_stream_write(struct gw_stream *stream);
 
 /* ---- connect.c ------------------------------------------------------------------------------- */
 
+/* The socket can be written to: it stands, or failed. */
+void gw_connect_go_on(struct gw_stream *stream);
 void gw_connect_expire(struct gw_stream *stream);
 /* TLS stands: the session begins. */
 void gw_connect_finish(struct gw_stream *stream);

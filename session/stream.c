@@ -25,6 +25,7 @@ struct gw_stream *gw_stream_new(struct gw_net *net, const struct gw_stream_calls
     stream->calls = *calls;
     stream->user = user;
     stream->timer_ns = stream->deadline_ns = INT64_MAX;
+    stream->fd = -1;
     stream->next = net->streams;
     if (net->streams)
         net->streams->before = stream;
@@ -60,17 +61,9 @@ void gw_stream_release(struct gw_stream *stream)
     gw_net_release(net);
 }
 
-static void closed(uv_handle_t *handle)
+static void timer_closed(uv_handle_t *handle)
 {
     gw_stream_release(handle->data);
-}
-
-void gw_stream_close_socket(struct gw_stream *stream, uv_close_cb then)
-{
-    if (!stream->has_socket)
-        return;
-    stream->has_socket = false;
-    uv_close(&stream->socket.handle, then);
 }
 
 void gw_stream_leave_strangers(struct gw_stream *stream)
@@ -87,8 +80,8 @@ void gw_stream_end(struct gw_stream *stream)
     gw_stream_leave_strangers(stream);
     stream->phase = GW_STREAM_CLOSING;
     gw_connect_abandon(stream);
-    gw_stream_close_socket(stream, closed);
-    uv_close((uv_handle_t *)&stream->timer, closed);
+    gw_stream_close_socket(stream, NULL);
+    uv_close((uv_handle_t *)&stream->timer, timer_closed);
 }
 
 /* ---- events ---------------------------------------------------------------------------------- */
@@ -99,10 +92,7 @@ static void begin_lingering(struct gw_stream *stream)
     stream->deadline_ns = gw_net_now(stream->net) + LINGER_NS;
     stream->timer_ns = INT64_MAX; /* it is armed anew */
     gw_connect_abandon(stream);
-    if (stream->paused && stream->has_socket) {
-        stream->paused = false;
-        gw_stream_read(stream);
-    }
+    stream->paused = false; /* what comes now is thrown away */
 }
 
 /* With TLS a peer is who its key says. */
@@ -202,23 +192,15 @@ static void time_is_up(uv_timer_t *timer)
 
 /* ---- what there is to do --------------------------------------------------------------------- */
 
-static void said_the_end(uv_shutdown_t *request, int status)
-{
-    struct gw_stream *stream = request->data;
-    if (status != 0 && status != UV_ECANCELED)
-        gw_stream_end(stream);
-}
-
 static void linger(struct gw_stream *stream)
 {
-    if (!stream->has_socket || stream->broken) {
-        gw_stream_end(stream);
-        return;
-    }
+    bool over = stream->fd < 0 || stream->ended;
     gw_stream_write(stream);
-    if (stream->phase != GW_STREAM_LINGERING || stream->writing || stream->is_due)
+    if (stream->phase != GW_STREAM_LINGERING)
         return;
-    if (!stream->answered || stream->ended || stream->broken) {
+    if ((stream->blocked || stream->is_due) && !stream->broken && stream->fd >= 0)
+        return;
+    if (over || !stream->answered || stream->broken) {
         gw_stream_end(stream);
         return;
     }
@@ -229,18 +211,20 @@ static void linger(struct gw_stream *stream)
         gw_tls_end(stream->tls);
         gw_stream_write(stream);
     }
-    stream->shutdown.data = stream;
-    if (uv_shutdown(&stream->shutdown, &stream->socket.stream, said_the_end) != 0)
+    if (stream->blocked || shutdown(stream->fd, SHUT_WR) != 0)
         gw_stream_end(stream);
 }
 
 void gw_stream_work(struct gw_stream *stream)
 {
     gw_stream_tell(stream);
+    if (stream->hung)
+        gw_stream_read_rest(stream);
     if (stream->phase == GW_STREAM_LINGERING)
         linger(stream);
-    else if (stream->phase != GW_STREAM_CLOSING && stream->has_socket)
+    else
         gw_stream_write(stream);
+    gw_stream_watch(stream);
     keep_clock(stream);
 }
 
@@ -268,13 +252,7 @@ void gw_stream_pause(struct gw_stream *stream, bool paused)
     stream->paused = paused;
     if (stream->session)
         gw_session_pause(stream->session, paused, gw_net_now(stream->net));
-    if (!stream->session || stream->ended)
-        return;
-    if (paused)
-        uv_read_stop(&stream->socket.stream);
-    else
-        gw_stream_read(stream);
-    gw_stream_due(stream); /* its deadline is another one now */
+    gw_stream_due(stream); /* what to watch and its deadline are others now */
 }
 
 void gw_stream_drop(struct gw_stream *stream, bool lingers)

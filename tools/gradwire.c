@@ -25,6 +25,7 @@ static const struct command commands[] = {
     { "serve", "gradwire serve", "a parameter server", tool_serve },
     { "key", "gradwire key", "make the keys of a parameter server and its workers", tool_key },
     { "top", "gradwire top", "what parameter servers do, live", tool_top },
+    { "run", "gradwire run", "processes on this machine, connected without MPI", tool_run },
 };
 
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
