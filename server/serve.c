@@ -3,13 +3,12 @@
 /* gradwire/server.h: opening, running, stopping. */
 #include "server/serve_inside.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/settings.h"
 #include "session/instance.h"
+#include "session/pipe.h"
 
 #define STANDARD_LISTEN "tcp:127.0.0.1:4500"
 
@@ -190,28 +189,15 @@ void gw_server_close(gw_server *server)
 {
     if (!server)
         return;
+    struct gw_pipe_guard guard;
+    gw_pipe_hold(&guard);
     gw_server_close_loop(server);
+    gw_pipe_release(&guard);
     gw_core_close(server->core);
     gw_tls_context_close(server->tls);
     gw_keys_close(server->keys);
     free(server->listeners);
     free(server);
-}
-
-/* libuv writes without MSG_NOSIGNAL, and a scraper may hang up: the thread that runs the loop takes
- * no SIGPIPE meanwhile, and leaves none behind that was not there before. */
-static void run_loop(gw_server *server)
-{
-    sigset_t broken, before, pending;
-    sigemptyset(&broken);
-    sigaddset(&broken, SIGPIPE);
-    sigpending(&pending);
-    bool was_pending = sigismember(&pending, SIGPIPE) == 1;
-    pthread_sigmask(SIG_BLOCK, &broken, &before);
-    (void)uv_run(&server->loop, UV_RUN_DEFAULT);
-    while (!was_pending && sigtimedwait(&broken, NULL, &(struct timespec){ 0 }) == SIGPIPE)
-        ;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 gw_status gw_server_run(gw_server *server)
@@ -221,7 +207,10 @@ gw_status gw_server_run(gw_server *server)
     gw_error_clear(&server->error);
     if (server->ended)
         return gw_fail(&server->error, GW_ESTATE, "gw_server_run: the server has ended");
-    run_loop(server);
+    struct gw_pipe_guard guard;
+    gw_pipe_hold(&guard);
+    (void)uv_run(&server->loop, UV_RUN_DEFAULT);
+    gw_pipe_release(&guard);
     return gw_core_result(server->core, &server->error);
 }
 
@@ -247,13 +236,4 @@ const char *gw_server_http(const gw_server *server)
 const char *gw_server_error(const gw_server *server)
 {
     return server ? server->error.text : gw_open_error()->text;
-}
-
-gw_status gw_key_make(const char *path, const char *job, int first, int count)
-{
-    struct gw_error *error = gw_open_error();
-    gw_error_clear(error);
-    if (!path || first < 0 || count < 1)
-        return gw_fail(error, GW_EINVAL, "gw_key_make: a path, and workers from 0 on");
-    return gw_keys_make(path, job ? job : "gradwire", (uint32_t)first, (uint32_t)count, error);
 }

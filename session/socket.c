@@ -17,7 +17,7 @@
 
 const char gw_plain_words[] =
     "%s is not this machine alone, and plain sessions are for Unix sockets and loopback. Make keys "
-    "with \"gradwire key --job NAME --workers N FILE\" and give them to both ends";
+    "with \"gradwire key --job NAME --workers N -o FILE\" and give them to both ends";
 
 /* ---- addresses ------------------------------------------------------------------------------- */
 

@@ -44,6 +44,12 @@ tests_test_keys_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_test_keys_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
 TESTS += tests/test_keys
 
+check_PROGRAMS += tests/test_pipe
+tests_test_pipe_SOURCES = tests/test_pipe.c
+tests_test_pipe_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_pipe_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_pipe
+
 check_PROGRAMS += tests/test_tls
 tests_test_tls_SOURCES = tests/test_tls.c
 tests_test_tls_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
