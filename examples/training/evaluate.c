@@ -31,12 +31,16 @@ static void score_share(tr_trainer *trainer, size_t count, double *loss, double 
 int evaluate(tr_trainer *trainer)
 {
     tr_progress *progress = &trainer->progress;
+    /* Where each rank pulls at moments of its own, they meet for one that all look at. */
+    int code = trainer->ps && !trainer->lockstep ? pushpull_refresh(trainer) : EXIT_GOOD;
+    if (code != EXIT_GOOD)
+        return code;
     size_t count = trainer->data.counts[DATA_HELDOUT];
     if (trainer->options->eval_count && trainer->options->eval_count < count)
         count = trainer->options->eval_count;
     double sums[4] = { progress->loss_sum, progress->loss_count };
     score_share(trainer, count, &sums[2], &sums[3]);
-    int code = exchange_sums(trainer, sums, 4);
+    code = exchange_sums(trainer, sums, 4);
     if (code != EXIT_GOOD)
         return code;
     progress->heldout_loss = sums[2] / (double)count;
