@@ -10,6 +10,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Words may quote what a peer sent. Nobody writes other lines into the log that way, nor to the
+ * terminal on which it is read; `why` is the last field, so what is in it stays in it. */
+static void make_safe(char *line)
+{
+    static const char field[] = " why=\"";
+    for (char *at = line; *at; at++)
+        if (*at < ' ' || *at > '~')
+            *at = '?';
+    char *why = strstr(line, field);
+    for (char *at = why ? why + sizeof field - 1 : NULL; at && *at && at[1]; at++)
+        if (*at == '"')
+            *at = '\'';
+}
+
 void gw_core_say(struct gw_core *core, const char *format, ...)
 {
     char line[GW_ERROR_TEXT + 256];
@@ -19,6 +33,7 @@ void gw_core_say(struct gw_core *core, const char *format, ...)
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
+    make_safe(line);
     core->world.say(core->world.user, line);
 }
 
@@ -32,17 +47,23 @@ uint64_t gw_core_part_bytes(const struct gw_core *core)
 
 /* ---- open and close -------------------------------------------------------------------------- */
 
-static const char *term_of(const struct gw_core *core, enum gw_term term)
+/* From here on the job is what it is: who comes later and says something else is refused. */
+static gw_status close_terms(struct gw_job *job, struct gw_error *error)
 {
-    const char *said = core->job->term[term];
-    return said ? said : gw_term_standard(term);
+    gw_status s = GW_OK;
+    for (int t = 0; t < GW_TERMS && !s; t++)
+        if (!job->term[t])
+            s = gw_job_set(job, (enum gw_term)t, gw_term_standard((enum gw_term)t), error);
+    return s;
 }
 
 gw_status gw_core_open_shard(struct gw_core *core, struct gw_error *error)
 {
     struct gw_mode mode;
     struct gw_shard *shard;
-    gw_status s = gw_mode_parse(&mode, term_of(core, GW_TERM_MODE), NULL, 0, error);
+    gw_status s = close_terms(core->job, error);
+    if (!s)
+        s = gw_mode_parse(&mode, core->job->term[GW_TERM_MODE], NULL, 0, error);
     if (!s)
         s = gw_shard_open(&shard, core->job, error);
     if (s)
@@ -54,7 +75,7 @@ gw_status gw_core_open_shard(struct gw_core *core, struct gw_error *error)
     }
     core->shard = shard;
     core->policy.mode = mode;
-    core->policy.expected = atoi(term_of(core, GW_TERM_WORKERS));
+    core->policy.expected = atoi(core->job->term[GW_TERM_WORKERS]);
     return GW_OK;
 }
 
@@ -82,6 +103,8 @@ gw_status gw_core_open(struct gw_core **out, const struct gw_core_setup *setup,
         gw_core_close(core);
         return s;
     }
+    if (core->has_values)
+        core->wake_ns = now; /* what waited before the restart goes on without anybody's coming */
     *out = core;
     return GW_OK;
 }
@@ -139,6 +162,21 @@ void gw_core_bind(struct gw_core_peer *peer, struct gw_session *session)
     peer->session = session;
 }
 
+/* The worker whose initial values were coming is gone: those who sent theirs in vain are to send
+ * them again, over a new connection. */
+static void ask_for_values(struct gw_core *core)
+{
+    core->init_peer = NULL;
+    core->inits = 0;
+    for (struct gw_core_peer *p = core->peers; p; p = p->next) {
+        if (!p->unheard || p->closed)
+            continue;
+        p->unheard = false;
+        gw_session_refuse(p->session, GW_ETRANSPORT, "initial values are needed again", core->now);
+        core->world.flush(core->world.user, p->link);
+    }
+}
+
 /* The member is still there, its connection is not. */
 static void part(struct gw_core_peer *peer, const char *why)
 {
@@ -146,10 +184,8 @@ static void part(struct gw_core_peer *peer, const char *why)
     struct member *member = peer->member;
     peer->member = NULL;
     peer->pulls = false;
-    if (core->init_peer == peer) {
-        core->init_peer = NULL;
-        core->inits = 0;
-    }
+    if (core->init_peer == peer)
+        ask_for_values(core);
     if (member && member->peer == peer)
         gw_core_lose(core, member, why);
 }
@@ -185,7 +221,8 @@ void gw_core_refuse(struct gw_core_peer *peer, gw_status status, const char *wor
     struct gw_core *core = peer->core;
     const struct gw_session_peer *who = gw_session_peer(peer->session);
     core->refused++;
-    gw_core_say(core, "level=warn event=refused worker=%" PRIu32 " peer=%s status=%s why=\"%s\"",
+    gw_core_say(core,
+                "level=warn event=refused worker=%" PRIu32 " peer=\"%s\" status=%s why=\"%s\"",
                 who->worker, peer->name, gw_status_name(status), words);
     gw_session_refuse(peer->session, status, words, core->now);
 }
@@ -263,6 +300,8 @@ static gw_status read_terms(struct gw_core_peer *peer, const struct gw_event *ev
         return s;
     if (theirs->tensors == 0 && !peer->observer)
         s = gw_fail(error, GW_EMISMATCH, "worker %" PRIu32 " has registered no tensors", worker);
+    if (theirs->tensors > 0 && peer->observer && !peer->core->shard)
+        s = gw_fail(error, GW_ESTATE, "no worker has come yet, and observers decide nothing");
     if (!s)
         s = agree(peer->core, theirs, worker, error);
     gw_job_close(theirs);
@@ -284,7 +323,9 @@ static void send_ready(struct gw_core_peer *peer, const struct member *member)
                                              .durable = member ? member->durable : 0,
                                              .round = core->policy.round,
                                              .parts = core->shard ? gw_shard_parts(core->shard) : 0,
-                                             .wants_values = !core->has_values };
+                                             .clock = member ? member->clock : 0,
+                                             .wants_values =
+                                                 !core->has_values || !gw_core_is_safe(core, 0) };
         gw_ready_write(body, &ready);
         memcpy(body + GW_READY_BYTES, text, length);
         (void)gw_session_ready(peer->session, body, GW_READY_BYTES + length, core->now);
@@ -405,6 +446,8 @@ void gw_core_tick(struct gw_core *core, int64_t now)
     gw_core_age(core);
     if (now >= core->said_ns + BEAT_TEXT_NS)
         tell_waiting(core);
+    if (now >= core->wake_ns) /* asked again below, or when the work under way has ended */
+        core->wake_ns = INT64_MAX;
     if (now >= core->retry_ns)
         core->retry_ns = INT64_MAX;
     if (now >= core->store_retry_ns)

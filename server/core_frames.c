@@ -63,6 +63,9 @@ gw_status gw_core_admit(void *user, const struct gw_frame *frame, uint8_t **room
     case GW_PS_COMMIT:
         return peer->member ? expect_length(frame, GW_COMMIT_BYTES, GW_COMMIT_BYTES, error)
                             : gw_fail(error, GW_ESTATE, "pushes are for workers");
+    case GW_PS_CLOCK:
+        return peer->member ? expect_length(frame, GW_CLOCK_BYTES, GW_CLOCK_BYTES, error)
+                            : gw_fail(error, GW_ESTATE, "clocks are for workers");
     case GW_PS_PULL:
         return expect_length(frame, GW_PULL_BYTES, GW_PULL_BYTES, error);
     case GW_PS_ASK:
@@ -87,6 +90,16 @@ static void take_pull(struct gw_core_peer *peer, const struct gw_event *event)
     gw_pull_read(&peer->pull, event->payload);
 }
 
+static void take_clock(struct gw_core_peer *peer, const struct gw_event *event)
+{
+    struct gw_clock_body body;
+    if (!peer->member)
+        return;
+    gw_clock_read(&body, event->payload);
+    gw_core_set_clock(peer->member, body.clock);
+    peer->core->policy.started |= body.begun;
+}
+
 static void take_ask(struct gw_core_peer *peer)
 {
     char *text = gw_core_status(peer->core, peer->core->now);
@@ -99,8 +112,22 @@ static void take_ask(struct gw_core_peer *peer)
     free(text);
 }
 
+/* More than this waits only for who asks without reading the answers. */
+static bool reads(const struct gw_core_peer *peer)
+{
+    const struct gw_core *core = peer->core;
+    uint64_t most = GW_UNREAD_MAX;
+    if (core->shard)
+        most += 2 * (gw_core_part_bytes(core) + 128 * gw_shard_parts(core->shard));
+    return gw_session_queued(peer->session) <= most;
+}
+
 void gw_core_take_frame(struct gw_core_peer *peer, struct gw_event *event)
 {
+    if (!reads(peer)) {
+        gw_core_refuse(peer, GW_ESTATE, "it asks without reading the answers");
+        return;
+    }
     if (peer->member)
         peer->member->in_bytes += GW_FRAME_HEADER + event->frame.length;
     switch (event->frame.type) {
@@ -112,6 +139,9 @@ void gw_core_take_frame(struct gw_core_peer *peer, struct gw_event *event)
         break;
     case GW_PS_COMMIT:
         gw_core_take_commit(peer, event);
+        break;
+    case GW_PS_CLOCK:
+        take_clock(peer, event);
         break;
     case GW_PS_PULL:
         take_pull(peer, event);

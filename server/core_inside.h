@@ -24,7 +24,8 @@ enum {
      * a worker that keeps to its window (GW_PS_PUSHES) feels in time; beyond the second it is
      * refused. */
     GW_WAITING_ACKED = 4,
-    GW_WAITING_MAX = 16
+    GW_WAITING_MAX = 16,
+    GW_UNREAD_MAX = 1 << 20 /* bytes of answers, beside two pulls */
 };
 
 #define GW_RETRY_NS 200000000 /* until what failed for want of memory or disk is tried again */
@@ -33,7 +34,7 @@ struct push {
     struct push *next;
     uint32_t worker;
     bool raw, leaving;
-    uint64_t sequence, meant, arrival;
+    uint64_t sequence, meant, clock, arrival;
     int64_t arrived_ns;
     double rate;
     struct gw_blob *part[]; /* shard's parts */
@@ -76,6 +77,7 @@ struct gw_core_peer {
     char name[64];
     struct member *member; /* a worker whose terms were agreed on */
     bool observer, closed;
+    bool unheard; /* its initial values were thrown away, since another worker's were coming */
     unsigned strikes;
     struct gw_blob *incoming; /* where the payload of a part that is arriving is put */
     bool pulls;               /* one is asked for and not answered */
@@ -127,6 +129,7 @@ struct gw_core {
     struct gw_error task_error;  /* of the operation under way, on its own thread */
     struct gw_error store_error; /* of the last one that failed */
     bool sick;                   /* the log has a gap: it takes a snapshot to be well again */
+    bool healing;                /* the snapshot under way is to close a gap */
     int64_t store_retry_ns;
     uint64_t snapshots, flushes;
 
@@ -155,9 +158,11 @@ void gw_core_take_frame(struct gw_core_peer *peer, struct gw_event *event);
 /* The member of this number; NULL: none. `make` makes one (NULL: out of memory, or too many). */
 struct member *gw_core_member(struct gw_core *core, uint32_t worker, bool make);
 void gw_core_free_member(struct member *member);
+void gw_core_count_joined(struct gw_core *core); /* enough for the first round? */
 void gw_core_join(struct gw_core *core, struct member *member, struct gw_core_peer *peer);
 void gw_core_lose(struct gw_core *core, struct member *member, const char *why);
 void gw_core_leave(struct gw_core *core, struct member *member);
+void gw_core_set_clock(struct member *member, uint64_t clock); /* clocks only rise */
 void gw_core_age(struct gw_core *core); /* those lost long enough are no longer live */
 int64_t gw_core_age_deadline(const struct gw_core *core);
 /* core->clocks from the members; returns how many are live. */
@@ -197,7 +202,7 @@ enum gw_record {
 
 void gw_core_log_member(struct gw_core *core, enum gw_record type, const struct member *member);
 void gw_core_log_push(struct gw_core *core, const struct push *push);
-void gw_core_log_late(struct gw_core *core, uint32_t worker, uint64_t sequence);
+void gw_core_log_late(struct gw_core *core, const struct member *member);
 void gw_core_log_round(struct gw_core *core, size_t count);
 /* Start what the disk should do next, if anything. */
 void gw_core_store(struct gw_core *core);

@@ -93,15 +93,41 @@ size_t gw_core_clocks(struct gw_core *core)
     return live;
 }
 
-/* Who was away keeps its own clock if it is ahead, and does not hold up others if it is behind. */
+/* All that ever joined are still listed: who came and left has come. */
+void gw_core_count_joined(struct gw_core *core)
+{
+    if (core->members_count >= (size_t)core->policy.expected)
+        core->policy.started = true;
+}
+
+/* Where a worker begins that comes now: with the slowest, so that it does not hold up others. In
+ * modes with rounds that is without the slowest's push that waits, since this worker's first one
+ * goes into the same round. */
+static uint64_t join_clock(struct gw_core *core)
+{
+    bool rounds =
+        core->policy.mode.kind == GW_MODE_SYNC || core->policy.mode.kind == GW_MODE_QUORUM;
+    (void)gw_core_clocks(core);
+    for (size_t i = 0; rounds && i < core->members_count; i++) {
+        struct gw_clock *c = &core->clocks[i];
+        c->clock = c->clock > c->waiting ? c->clock - c->waiting : 0;
+    }
+    return gw_policy_join_clock(core->clocks, core->members_count);
+}
+
+void gw_core_set_clock(struct member *member, uint64_t clock)
+{
+    if (member->clock < clock)
+        member->clock = clock;
+}
+
+/* Who was away keeps its own clock if it is ahead. */
 void gw_core_join(struct gw_core *core, struct member *member, struct gw_core_peer *peer)
 {
     const struct gw_session_peer *who = gw_session_peer(peer->session);
     bool known = member->member, same = member->instance == who->instance;
-    (void)gw_core_clocks(core);
-    uint64_t clock = gw_policy_join_clock(core->clocks, core->members_count);
-    if (!(known && member->live) && member->clock < clock)
-        member->clock = clock;
+    if (!(known && member->live))
+        gw_core_set_clock(member, join_clock(core));
     member->epoch = who->epoch;
     member->instance = who->instance;
     member->member = member->live = true;
@@ -110,12 +136,11 @@ void gw_core_join(struct gw_core *core, struct member *member, struct gw_core_pe
     peer->member = member;
     gw_core_drop_stage(core, member);
     member->forget = false;
-    if (gw_core_count_members(core) >= (uint32_t)core->policy.expected)
-        core->policy.started = true;
+    gw_core_count_joined(core);
     gw_core_log_member(core, GW_RECORD_JOIN, member);
     gw_core_say(core,
                 "level=info event=%s worker=%" PRIu32 " epoch=%" PRIu32 " clock=%" PRIu64
-                " members=%" PRIu32 " peer=%s",
+                " members=%" PRIu32 " peer=\"%s\"",
                 !known ? "joined"
                 : same ? "back"
                        : "replaced",
@@ -151,7 +176,11 @@ void gw_core_leave(struct gw_core *core, struct member *member)
 
 static int64_t dead_at(const struct member *member)
 {
-    return member->live && !member->peer ? member->lost_at + member->wait_ns : INT64_MAX;
+    int64_t at;
+    if (!member->live || member->peer ||
+        __builtin_add_overflow(member->lost_at, member->wait_ns, &at))
+        return INT64_MAX;
+    return at;
 }
 
 int64_t gw_core_age_deadline(const struct gw_core *core)
@@ -166,7 +195,7 @@ void gw_core_age(struct gw_core *core)
 {
     for (size_t i = 0; i < core->members_count; i++) {
         struct member *m = core->members[i];
-        if (core->now < dead_at(m))
+        if (dead_at(m) == INT64_MAX || core->now < dead_at(m))
             continue;
         m->live = false;
         gw_core_say(core,

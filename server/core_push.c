@@ -42,7 +42,7 @@ static void strike(struct gw_core_peer *peer, const struct gw_error *error)
     core->strikes++;
     if (peer->member)
         peer->member->strikes++;
-    gw_core_say(core, "level=warn event=strike peer=%s why=\"%s\"", peer->name, error->text);
+    gw_core_say(core, "level=warn event=strike peer=\"%s\" why=\"%s\"", peer->name, error->text);
     if (++peer->strikes >= GW_STRIKES)
         gw_session_refuse(peer->session, error->status, error->text, core->now);
 }
@@ -72,7 +72,8 @@ void gw_core_take_init(struct gw_core_peer *peer, struct gw_event *event)
     struct gw_core *core = peer->core;
     struct gw_error error = { 0 };
     size_t part = event->frame.tensor;
-    if (core->has_values || (core->init_peer && core->init_peer != peer))
+    peer->unheard = core->init_peer && core->init_peer != peer;
+    if (core->has_values || peer->unheard)
         return;
     core->init_peer = peer;
     gw_status s =
@@ -172,11 +173,21 @@ static void refuse_push(struct gw_core_peer *peer, uint64_t sequence)
         strike(peer, &error);
 }
 
-/* Acknowledge as soon as nothing is in the way. */
+static bool owes_ack(const struct member *member, uint64_t sequence)
+{
+    const struct ack *ack = member->acks;
+    while (ack && ack->sequence < sequence)
+        ack = ack->next;
+    return ack != NULL;
+}
+
+/* Acknowledge as soon as nothing is in the way; once, however often it is asked for meanwhile. */
 static void owe_ack(struct gw_core_peer *peer, uint64_t sequence, bool late)
 {
     struct gw_core *core = peer->core;
     struct member *member = peer->member;
+    if (owes_ack(member, sequence))
+        return;
     struct ack *ack = calloc(1, sizeof *ack);
     if (!ack) { /* it asks again over its next session */
         gw_session_refuse(peer->session, GW_ENOMEM, "the server is out of memory", core->now);
@@ -231,11 +242,12 @@ static void accept_push(struct gw_core_peer *peer, uint64_t sequence,
     bool late = gw_policy_drops(&core->policy, body->meant) && !body->leaving;
     push->rate = body->rate;
     push->meant = body->meant;
+    push->clock = body->clock;
     push->leaving = body->leaving;
     member->stage = NULL;
     member->staged = 0;
     member->accepted = sequence;
-    member->clock++;
+    gw_core_set_clock(member, body->clock);
     member->pushes++;
     member->norm = body->norm;
     member->raw_in_bytes += gw_core_part_bytes(core);
@@ -243,7 +255,7 @@ static void accept_push(struct gw_core_peer *peer, uint64_t sequence,
     if (late) {
         member->late++;
         core->late_pushes++;
-        gw_core_log_late(core, member->worker, sequence);
+        gw_core_log_late(core, member);
         gw_core_free_push(push, parts_of(core));
     } else {
         gw_core_log_push(core, push);

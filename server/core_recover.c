@@ -8,7 +8,7 @@
  *              members, length u64 and bytes of the shard
  *     member:  worker u32, epoch u32, instance, accepted, clock u64, member u32, waiting u32,
  *              then its pushes: arrival u64, length u64, push
- *     push:    worker u32, flags u32, sequence, meant u64, rate f64, parts u64, zero u64,
+ *     push:    worker u32, flags u32, sequence, meant u64, rate f64, parts, clock u64,
  *              then the parts' lengths u32, then the parts
  *
  * Checksums are the store's; here any bytes must be harmless all the same. */
@@ -60,7 +60,7 @@ void gw_core_write_push_head(uint8_t out[GW_PUSH_HEAD], const struct push *push,
     gw_put_u64(out + 16, push->meant);
     gw_put_u64(out + 24, rate);
     gw_put_u64(out + 32, parts);
-    gw_put_u64(out + 40, 0);
+    gw_put_u64(out + 40, push->clock);
 }
 
 static void put_push(struct writer *w, const struct push *push, size_t parts)
@@ -203,7 +203,8 @@ static gw_status get_push(struct gw_core *core, struct reader *r, uint64_t arriv
     push->meant = get_u64(r);
     uint64_t rate = get_u64(r);
     memcpy(&push->rate, &rate, sizeof rate);
-    bool fits = get_u64(r) == parts && get_u64(r) == 0;
+    bool fits = get_u64(r) == parts;
+    push->clock = get_u64(r);
     struct member *member = fits && !r->bad ? gw_core_member(core, push->worker, true) : NULL;
     gw_status s =
         member ? get_parts(core, r, push, parts, error) : damaged(error, "a push of other parts");
@@ -216,6 +217,7 @@ static gw_status get_push(struct gw_core *core, struct reader *r, uint64_t arriv
         push->arrival = arrival;
     if (member->accepted < push->sequence)
         member->accepted = push->sequence;
+    gw_core_set_clock(member, push->clock);
     return GW_OK;
 }
 
@@ -303,8 +305,7 @@ static gw_status replay_member(struct gw_core *core, struct reader *r, bool join
     member->instance = get_u64(r);
     member->clock = get_u64(r);
     member->member = joins;
-    if (gw_core_count_members(core) >= (uint32_t)core->policy.expected)
-        core->policy.started = true;
+    gw_core_count_joined(core);
     return r->bad ? damaged(error, "a record of a member") : GW_OK;
 }
 
@@ -317,8 +318,6 @@ static gw_status replay_push(struct gw_core *core, struct reader *r, struct gw_e
     gw_status s = get_push(core, r, 0, error);
     if (!s && member->accepted == before)
         return damaged(error, "a push comes twice");
-    if (!s)
-        member->clock++;
     return s;
 }
 
@@ -326,11 +325,11 @@ static gw_status replay_late(struct gw_core *core, struct reader *r, struct gw_e
 {
     struct member *member = gw_core_member(core, get_u32(r), false);
     (void)get_u32(r);
-    uint64_t sequence = get_u64(r);
+    uint64_t sequence = get_u64(r), clock = get_u64(r);
     if (r->bad || !member || sequence <= member->accepted)
         return damaged(error, "a late push");
     member->accepted = sequence;
-    member->clock++;
+    gw_core_set_clock(member, clock);
     return GW_OK;
 }
 
@@ -375,6 +374,7 @@ static gw_status replay_round(struct gw_core *core, struct reader *r, struct gw_
         for (size_t part = 0; part < gw_work_parts(work); part++)
             gw_work_part(work, phase, part, 0);
     (void)gw_work_end(work, NULL);
+    core->policy.started = true;
     gw_core_end_round(core, (size_t)count);
     return GW_OK;
 }

@@ -170,8 +170,10 @@ static bool may_pull(struct gw_core *core, const struct gw_core_peer *peer)
         return false;
     if (!peer->member)
         return true;
-    return gw_policy_may_pull(&core->policy, core->clocks, core->members_count,
-                              position(core, peer->member), peer->pull.wanted);
+    size_t worker = position(core, peer->member);
+    return gw_policy_may_pull(&core->policy, core->clocks, core->members_count, worker,
+                              peer->pull.wanted) ||
+           gw_policy_waits_in_vain(&core->policy, core->clocks, core->members_count, worker);
 }
 
 static uint64_t ahead_of_slowest(struct gw_core *core, const struct member *member)
@@ -180,10 +182,17 @@ static uint64_t ahead_of_slowest(struct gw_core *core, const struct member *memb
     return member && member->clock > slowest ? member->clock - slowest : 0;
 }
 
+/* Whose copy a pull is from, where each worker has one. Observers share one, whatever numbers they
+ * give. */
+static uint32_t holder_of(const struct gw_core_peer *peer)
+{
+    return peer->member ? peer->member->worker : UINT32_MAX;
+}
+
 static void send_done(struct gw_core_peer *peer, uint64_t payloads)
 {
     struct gw_core *core = peer->core;
-    uint32_t worker = gw_session_peer(peer->session)->worker;
+    uint32_t worker = holder_of(peer);
     uint8_t body[GW_DONE_BYTES];
     gw_done_write(body, &(struct gw_done_body){ .incarnation = core->incarnation,
                                                 .version = gw_shard_version(core->shard, worker),
@@ -228,7 +237,7 @@ static void answer(struct gw_core_peer *peer)
     struct gw_core *core = peer->core;
     struct gw_pull_item *items;
     size_t count;
-    uint32_t worker = gw_session_peer(peer->session)->worker;
+    uint32_t worker = holder_of(peer);
     uint64_t has = peer->pull.incarnation == core->incarnation ? peer->pull.version : 0;
     if (gw_shard_pull(core->shard, worker, has, &items, &count, NULL)) {
         later(core);
@@ -241,8 +250,7 @@ static void answer(struct gw_core_peer *peer)
     core->world.flush(core->world.user, peer->link);
 }
 
-/* True if values are being encoded for someone. An observer speaks as nobody's worker, so that it
- * gets no copy of its own. */
+/* True if values are being encoded for someone. */
 static bool answer_pulls(struct gw_core *core)
 {
     bool clocked = false;
@@ -255,7 +263,7 @@ static bool answer_pulls(struct gw_core *core)
         clocked = true;
         if (!may_pull(core, p) || core->retry_ns != INT64_MAX)
             continue;
-        struct gw_work *work = gw_shard_advance(core->shard, gw_session_peer(p->session)->worker);
+        struct gw_work *work = gw_shard_advance(core->shard, holder_of(p));
         if (work) {
             start_work(core, work, false);
             return true;

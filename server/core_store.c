@@ -17,9 +17,12 @@ static bool keeps_log(const struct gw_core *core)
     return core->durability.kind == GW_DURABLE_LOG;
 }
 
+/* Before the first snapshot stands a kill would leave nothing at all. */
 bool gw_core_is_safe(const struct gw_core *core, uint64_t serial)
 {
-    return !keeps_log(core) || (core->based && serial <= core->durable);
+    if (core->durability.kind == GW_DURABLE_NONE)
+        return true;
+    return core->based && (!keeps_log(core) || serial <= core->durable);
 }
 
 /* ---- records --------------------------------------------------------------------------------- */
@@ -44,11 +47,12 @@ void gw_core_log_member(struct gw_core *core, enum gw_record type, const struct 
     append(core, type, &(struct iovec){ body, sizeof body }, 1);
 }
 
-void gw_core_log_late(struct gw_core *core, uint32_t worker, uint64_t sequence)
+void gw_core_log_late(struct gw_core *core, const struct member *member)
 {
-    uint8_t body[16] = { 0 };
-    gw_put_u32(body, worker);
-    gw_put_u64(body + 8, sequence);
+    uint8_t body[24] = { 0 };
+    gw_put_u32(body, member->worker);
+    gw_put_u64(body + 8, member->accepted);
+    gw_put_u64(body + 16, member->clock);
     append(core, GW_RECORD_LATE, &(struct iovec){ body, sizeof body }, 1);
 }
 
@@ -147,10 +151,10 @@ static void end_snapshot(struct gw_core *core)
     core->image = NULL;
     if (core->task_error.status) {
         note_failure(core, "snapshot-failed");
-        if (core->final) { /* nobody will try again */
+        core->sick |= core->healing; /* the gap is still there */
+        core->snapshot_wanted = !core->final;
+        if (core->final) /* nobody will try again */
             core->result = core->store_error;
-            core->snapshot_wanted = false;
-        }
     } else {
         core->snapshots++;
         core->based = true;
@@ -179,6 +183,7 @@ bool gw_core_wants_snapshot(const struct gw_core *core)
 static void start_snapshot(struct gw_core *core)
 {
     gw_error_clear(&core->task_error);
+    core->healing = core->sick;
     gw_status s = gw_core_write_image(core, &core->image, &core->image_bytes, &core->task_error);
     if (!s)
         s = gw_store_turn(core->store, &core->task_error);

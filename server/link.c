@@ -94,6 +94,7 @@ void gw_link_send_push(struct link *link, struct sent *sent, int64_t now)
     }
     gw_commit_write(body, &(struct gw_commit_body){ .rate = sent->push.rate,
                                                     .meant = sent->meant[link->server],
+                                                    .clock = sent->clock,
                                                     .norm = sent->push.norm,
                                                     .parts = (uint32_t)link->count,
                                                     .leaving = sent->push.leaving });
@@ -117,12 +118,23 @@ void gw_link_send_pull(struct link *link, int64_t now)
     worker->world.flush(worker->world.user, link->server);
 }
 
+void gw_link_send_clock(struct link *link, int64_t now)
+{
+    struct gw_worker *worker = link->worker;
+    uint8_t body[GW_CLOCK_BYTES];
+    if (worker->observer)
+        return;
+    gw_clock_write(body, &(struct gw_clock_body){ .clock = worker->clock, .begun = worker->begun });
+    send_body(link, (struct gw_frame){ .type = GW_PS_CLOCK }, body, sizeof body, now);
+    worker->world.flush(worker->world.user, link->server);
+}
+
 static void send_initial(struct link *link, int64_t now)
 {
     struct gw_worker *worker = link->worker;
-    if (worker->observer)
+    if (worker->observer || link->count == 0)
         return;
-    if (!worker->initial) {
+    if (!worker->initial || link->knows_values) {
         gw_worker_break(worker, GW_ESTATE,
                         "%s was started anew and has lost its parameters: begin the job anew, and "
                         "give the server a durability",
@@ -256,6 +268,9 @@ static void take_ready(struct link *link, const struct gw_event *event, int64_t 
     link->connecting = false;
     link->backoff_ns = 0;
     gw_error_clear(&link->why);
+    gw_worker_take_clock(worker, ready.clock, ready.round, now);
+    if (ready.clock < worker->clock || (ready.round == 0 && worker->begun))
+        gw_link_send_clock(link, now);
     if (ready.wants_values)
         send_initial(link, now);
     else
@@ -350,6 +365,7 @@ static void take_done(struct link *link, const struct gw_event *event, int64_t n
     link->strikes = 0;
     link->done = done;
     link->round = done.round;
+    gw_worker_take_clock(worker, 0, done.round, now);
     link->answered = true;
     note_values(link);
     worker->world.changed(worker->world.user);

@@ -109,6 +109,23 @@ bool gw_policy_may_pull(const struct gw_policy *policy, const struct gw_clock *c
     return t.live == 0 || clock <= t.slowest || clock - t.slowest <= policy->mode.staleness;
 }
 
+bool gw_policy_waits_in_vain(const struct gw_policy *policy, const struct gw_clock *clocks,
+                             size_t count, size_t worker)
+{
+    enum gw_mode_kind kind = policy->mode.kind;
+    const struct tally t = tally_of(clocks, count);
+    if (kind != GW_MODE_SYNC && kind != GW_MODE_QUORUM)
+        return false;
+    if (clocks[worker].waiting == 0)
+        return true;
+    if (!policy->started || grace_end(policy) != INT64_MAX || t.ready >= needed(&policy->mode, &t))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (is_live(&clocks[i]) && clocks[i].waiting == 0 && clocks[i].clock < clocks[worker].clock)
+            return false;
+    return true;
+}
+
 bool gw_policy_is_awaited(const struct gw_policy *policy, const struct gw_clock *clocks,
                           size_t count, size_t worker)
 {

@@ -84,6 +84,12 @@ bool gw_policy_drops(const struct gw_policy *policy, uint64_t meant);
 bool gw_policy_may_pull(const struct gw_policy *policy, const struct gw_clock *clocks, size_t count,
                         size_t worker, uint64_t wanted);
 
+/* Worker i may not have its pull yet, in a mode with rounds. Does it wait in vain? None of its
+ * pushes waits, or all that the round lacks are as far as it is: their pushes went into a round
+ * without it, or were lost with a server, and they may be waiting for it on another server. */
+bool gw_policy_waits_in_vain(const struct gw_policy *policy, const struct gw_clock *clocks,
+                             size_t count, size_t worker);
+
 /* Is worker i one of those that keep the next round, or a pull under ssp, from happening? For
  * messages. */
 bool gw_policy_is_awaited(const struct gw_policy *policy, const struct gw_clock *clocks,

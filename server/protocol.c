@@ -29,7 +29,8 @@ void gw_ready_write(uint8_t out[GW_READY_BYTES], const struct gw_ready_body *bod
     gw_put_u64(out + 16, body->durable);
     gw_put_u64(out + 24, body->round);
     gw_put_u64(out + 32, body->parts);
-    gw_put_u64(out + 40, body->wants_values);
+    gw_put_u64(out + 40, body->clock);
+    gw_put_u64(out + 48, body->wants_values);
 }
 
 void gw_ready_read(struct gw_ready_body *body, const uint8_t in[GW_READY_BYTES])
@@ -39,7 +40,20 @@ void gw_ready_read(struct gw_ready_body *body, const uint8_t in[GW_READY_BYTES])
                                     .durable = gw_get_u64(in + 16),
                                     .round = gw_get_u64(in + 24),
                                     .parts = gw_get_u64(in + 32),
-                                    .wants_values = (gw_get_u64(in + 40) & 1) != 0 };
+                                    .clock = gw_get_u64(in + 40),
+                                    .wants_values = (gw_get_u64(in + 48) & 1) != 0 };
+}
+
+void gw_clock_write(uint8_t out[GW_CLOCK_BYTES], const struct gw_clock_body *body)
+{
+    gw_put_u64(out, body->clock);
+    gw_put_u64(out + 8, body->begun);
+}
+
+void gw_clock_read(struct gw_clock_body *body, const uint8_t in[GW_CLOCK_BYTES])
+{
+    *body =
+        (struct gw_clock_body){ .clock = gw_get_u64(in), .begun = (gw_get_u64(in + 8) & 1) != 0 };
 }
 
 void gw_commit_write(uint8_t out[GW_COMMIT_BYTES], const struct gw_commit_body *body)
@@ -49,12 +63,14 @@ void gw_commit_write(uint8_t out[GW_COMMIT_BYTES], const struct gw_commit_body *
     put_double(out + 16, body->norm);
     gw_put_u32(out + 24, body->parts);
     gw_put_u32(out + 28, body->leaving);
+    gw_put_u64(out + 32, body->clock);
 }
 
 void gw_commit_read(struct gw_commit_body *body, const uint8_t in[GW_COMMIT_BYTES])
 {
     *body = (struct gw_commit_body){ .rate = get_double(in),
                                      .meant = gw_get_u64(in + 8),
+                                     .clock = gw_get_u64(in + 32),
                                      .norm = get_double(in + 16),
                                      .parts = gw_get_u32(in + 24),
                                      .leaving = (gw_get_u32(in + 28) & 1) != 0 };

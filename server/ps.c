@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/settings.h"
+#include "server/job_inside.h"
 #include "session/instance.h"
 
 /* ---- open ------------------------------------------------------------------------------------ */
@@ -135,6 +136,9 @@ static gw_status check_options(const gw_ps_options *o, struct gw_error *error)
                        o->workers);
     if (o->timeout_s < 0 || o->timeout_s > 1e9)
         return gw_fail(error, GW_EINVAL, "a timeout of %g s", o->timeout_s);
+    if (o->part_count && (o->part_count < GW_PART_MIN || o->part_count > GW_PART_MAX))
+        return gw_fail(error, GW_EINVAL, "part_count %zu: parts have from %d to %d elements",
+                       o->part_count, GW_PART_MIN, GW_PART_MAX);
     if (o->nonfinite > GW_NONFINITE_ZERO)
         return gw_fail(error, GW_EINVAL, "nonfinite may be refuse or zero: a server takes no NaN");
     return gw_settings_check(error);
@@ -297,6 +301,10 @@ static gw_status join(gw_ps *ps, struct gw_blob **initial)
     gw_ps_lock(ps);
     gw_worker_start(ps->worker, initial, gw_net_now(ps->net));
     s = gw_ps_wait_for(ps, has_joined, NULL, now + ps->timeout_ns, "gw_ps_register");
+    if (s == GW_ETIMEOUT) {
+        char words[GW_ERROR_TEXT];
+        s = ps->error.status = gw_worker_missing(ps->worker, words, sizeof words);
+    }
     if (!s && !ps->terms)
         ps->terms = gw_job_write(gw_worker_terms(ps->worker));
     gw_ps_unlock(ps);

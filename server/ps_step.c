@@ -183,7 +183,7 @@ gw_status gw_ps_wait_for(struct gw_ps *ps, bool (*holds)(struct gw_ps *ps, const
             return s;
         if (gw_ps_await(ps, until))
             continue;
-        gw_worker_missing(ps->worker, missing, sizeof missing);
+        (void)gw_worker_missing(ps->worker, missing, sizeof missing);
         return gw_fail(&ps->error, GW_ETIMEOUT, "%s: %s", call, missing);
     }
     return GW_OK;

@@ -46,9 +46,11 @@ static void connect_server(void *user, int server)
     char *terms = NULL;
     gw_status s = gw_worker_session_setup(ps->worker, server, &setup, &terms, &why);
     setup.times = gw_session_times_default;
+    /* A Unix socket is guarded by its file's mode: servers speak plain there. */
+    struct gw_tls_context *tls = ps->addresses[server].is_unix ? NULL : ps->tls;
     if (!s)
-        s = gw_stream_connect(&end->stream, ps->net, &ps->addresses[server], ps->tls, &setup,
-                              &calls, end, &why);
+        s = gw_stream_connect(&end->stream, ps->net, &ps->addresses[server], tls, &setup, &calls,
+                              end, &why);
     free(terms);
     ps->touched = true;
     if (s) {

@@ -12,6 +12,7 @@
 #include "server/job.h"
 #include "server/protocol.h"
 #include "session/instance.h"
+#include "session/pipe.h"
 #include "session/stream.h"
 
 enum { STATUS_BYTES_MAX = 64 << 20 };
@@ -162,6 +163,8 @@ gw_status gw_server_query(char **json, const char *address, const char *job, con
         release(&q);
         return s;
     }
+    struct gw_pipe_guard guard;
+    gw_pipe_hold(&guard);
     s = ask(&q, worker, timeout);
     while (q.stream && uv_run(&q.loop, UV_RUN_ONCE) != 0) /* it says goodbye first */
         ;
@@ -169,6 +172,7 @@ gw_status gw_server_query(char **json, const char *address, const char *job, con
     while (uv_run(&q.loop, UV_RUN_DEFAULT) != 0)
         ;
     (void)uv_loop_close(&q.loop);
+    gw_pipe_release(&guard);
     release(&q);
     if (s)
         free(q.json);

@@ -8,6 +8,7 @@
 
 #include "base/settings.h"
 #include "session/instance.h"
+#include "session/pipe.h"
 
 #define STANDARD_LISTEN "tcp:127.0.0.1:4500"
 
@@ -188,7 +189,10 @@ void gw_server_close(gw_server *server)
 {
     if (!server)
         return;
+    struct gw_pipe_guard guard;
+    gw_pipe_hold(&guard);
     gw_server_close_loop(server);
+    gw_pipe_release(&guard);
     gw_core_close(server->core);
     gw_tls_context_close(server->tls);
     gw_keys_close(server->keys);
@@ -203,7 +207,10 @@ gw_status gw_server_run(gw_server *server)
     gw_error_clear(&server->error);
     if (server->ended)
         return gw_fail(&server->error, GW_ESTATE, "gw_server_run: the server has ended");
+    struct gw_pipe_guard guard;
+    gw_pipe_hold(&guard);
     (void)uv_run(&server->loop, UV_RUN_DEFAULT);
+    gw_pipe_release(&guard);
     return gw_core_result(server->core, &server->error);
 }
 
@@ -229,13 +236,4 @@ const char *gw_server_http(const gw_server *server)
 const char *gw_server_error(const gw_server *server)
 {
     return server ? server->error.text : gw_open_error()->text;
-}
-
-gw_status gw_key_make(const char *path, const char *job, int first, int count)
-{
-    struct gw_error *error = gw_open_error();
-    gw_error_clear(error);
-    if (!path || first < 0 || count < 1)
-        return gw_fail(error, GW_EINVAL, "gw_key_make: a path, and workers from 0 on");
-    return gw_keys_make(path, job ? job : "gradwire", (uint32_t)first, (uint32_t)count, error);
 }

@@ -180,14 +180,20 @@ static const char *state_of(const struct link *link, char *text, size_t capacity
     return text;
 }
 
-void gw_worker_missing(const struct gw_worker *worker, char *text, size_t capacity)
+gw_status gw_worker_missing(const struct gw_worker *worker, char *text, size_t capacity)
 {
+    gw_status status = GW_ETIMEOUT;
     char one[512];
     size_t used = 0;
     text[0] = '\0';
-    for (int i = 0; i < worker->links_count && used < capacity; i++)
-        if (state_of(&worker->links[i], one, sizeof one))
+    for (int i = 0; i < worker->links_count && used < capacity; i++) {
+        const struct link *link = &worker->links[i];
+        if (state_of(link, one, sizeof one))
             used += (size_t)snprintf(text + used, capacity - used, "%s%s", used ? "; " : "", one);
+        if (!link->ready && link->why.status == GW_ESTATE)
+            status = GW_ESTATE;
+    }
+    return status;
 }
 
 /* ---- pushes ---------------------------------------------------------------------------------- */
@@ -224,6 +230,7 @@ gw_status gw_worker_push(struct gw_worker *worker, struct gw_blob **parts,
         return GW_ENOMEM;
     }
     sent->number = worker->number = gw_worker_next_push(worker);
+    sent->clock = ++worker->clock;
     sent->push = *push;
     memcpy(sent->part, parts, worker->parts_count * sizeof(struct gw_blob *));
     *worker->last = sent;
@@ -276,6 +283,20 @@ void gw_worker_acked(struct gw_worker *worker, struct link *link, uint64_t numbe
         free_sent(worker, sent);
         worker->world.changed(worker->world.user);
     }
+}
+
+/* ---- the clock ------------------------------------------------------------------------------- */
+
+void gw_worker_take_clock(struct gw_worker *worker, uint64_t clock, uint64_t round, int64_t now)
+{
+    bool begins = round > 0 && !worker->begun;
+    if (clock <= worker->clock && !begins)
+        return;
+    worker->clock = clock > worker->clock ? clock : worker->clock;
+    worker->begun |= begins;
+    for (int i = 0; i < worker->links_count; i++)
+        if (worker->links[i].ready)
+            gw_link_send_clock(&worker->links[i], now);
 }
 
 /* ---- pulls ----------------------------------------------------------------------------------- */

@@ -33,7 +33,7 @@ struct link {
 /* A push until all servers have acknowledged it. */
 struct sent {
     struct sent *next;
-    uint64_t number;
+    uint64_t number, clock;
     struct gw_worker_push push;
     uint64_t *meant; /* by server */
     bool *acked;     /* by server */
@@ -58,6 +58,8 @@ struct gw_worker {
     struct sent *first, **last;
     size_t pushes;
     uint64_t number; /* of the last push */
+    uint64_t clock;  /* the same on all servers */
+    bool begun;      /* some server has ended a round */
     bool pulling;
     uint64_t pull_number;
     struct gw_worker_counts counts;
@@ -68,6 +70,7 @@ struct gw_worker {
 void gw_link_connect(struct link *link);
 void gw_link_send_push(struct link *link, struct sent *sent, int64_t now);
 void gw_link_send_pull(struct link *link, int64_t now);
+void gw_link_send_clock(struct link *link, int64_t now);
 void gw_link_drop_items(struct link *link);
 void gw_link_take(struct link *link, struct gw_event *event, int64_t now);
 void gw_link_lost(struct link *link, const struct gw_error *why, int64_t now);
@@ -78,5 +81,8 @@ gw_status gw_link_admit(void *link, const struct gw_frame *frame, uint8_t **room
 
 void gw_worker_acked(struct gw_worker *worker, struct link *link, uint64_t number);
 void gw_worker_drop_initial(struct gw_worker *worker);
+/* A server says that this worker is as far as `clock`, and that it has ended `round`: if that is
+ * news, all servers hear of it. */
+void gw_worker_take_clock(struct gw_worker *worker, uint64_t clock, uint64_t round, int64_t now);
 
 #endif

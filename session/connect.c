@@ -227,7 +227,7 @@ static void looked_up(uv_getaddrinfo_t *request, int status, struct addrinfo *fo
 /* A number or a path needs no look-up, and no thread for it. */
 static bool take_number(struct gw_connect *c)
 {
-    int port = atoi(c->address.port);
+    int port = (int)strtol(c->address.port, NULL, 10);
     struct sockaddr_un *name = (struct sockaddr_un *)&c->number;
     c->only = (struct addrinfo){ .ai_addr = (struct sockaddr *)&c->number };
     if (c->address.is_unix) {

@@ -17,7 +17,7 @@
 
 const char gw_plain_words[] =
     "%s is not this machine alone, and plain sessions are for Unix sockets and loopback. Make keys "
-    "with \"gradwire key --job NAME --workers N FILE\" and give them to both ends";
+    "with \"gradwire key --job NAME --workers N -o FILE\" and give them to both ends";
 
 /* ---- addresses ------------------------------------------------------------------------------- */
 
@@ -220,10 +220,10 @@ gw_status gw_socket_listen(int *out, char port[8], const struct gw_address *addr
     freeaddrinfo(found);
     if (status)
         return status;
-    struct sockaddr_storage bound = { .ss_family = AF_UNSPEC };
+    struct sockaddr_in6 bound = { .sin6_family = AF_UNSPEC };
     socklen_t bytes = sizeof bound;
     if (getsockname(*out, (struct sockaddr *)&bound, &bytes) != 0)
         return failed(*out, address->text, "getsockname", error);
-    snprintf(port, 8, "%u", ntohs(((struct sockaddr_in *)(void *)&bound)->sin_port));
+    snprintf(port, 8, "%u", ntohs(bound.sin6_port)); /* an IPv4 address has it there too */
     return GW_OK;
 }

@@ -8,6 +8,22 @@ tests_fuzz_job_LDADD = $(rooms_LIBS)
 fuzz_targets += tests/fuzz_job
 EXTRA_DIST += tests/corpus/job
 
+# A worker as a process of its own, for tests that kill things.
+check_PROGRAMS += tests/ps_worker
+tests_ps_worker_SOURCES = tests/ps_worker.c
+tests_ps_worker_LDADD = libgradwire.la
+if WITH_TOOLS
+check_PROGRAMS += tests/fuzz_top
+tests_fuzz_top_SOURCES = tests/fuzz_top.c tools/top.h tools/top_state.c tools/top_table.c \
+	$(fuzz_driver)
+tests_fuzz_top_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
+tests_fuzz_top_LDFLAGS = $(fuzz_flags)
+tests_fuzz_top_LDADD = $(JANSSON_LIBS)
+fuzz_targets += tests/fuzz_top
+TESTS += tests/test_serve.sh
+endif
+EXTRA_DIST += tests/test_serve.sh tests/corpus/top
+
 if WITH_CHECK
 check_PROGRAMS += tests/test_policy
 tests_test_policy_SOURCES = tests/test_policy.c tests/policy_oracle.c tests/policy_oracle.h
@@ -46,6 +62,34 @@ tests_test_job_memory_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
 tests_test_job_memory_LDFLAGS = \
 	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=strdup
 TESTS += tests/test_job_memory
+
+check_LTLIBRARIES += libpsroom.la
+libpsroom_la_SOURCES = tests/ps_room.c tests/ps_room.h
+libpsroom_la_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+
+check_PROGRAMS += tests/test_ps
+tests_test_ps_SOURCES = tests/test_ps.c
+tests_test_ps_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_ps_LDADD = libpsroom.la libranks.la $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_ps
+
+check_PROGRAMS += tests/test_ps_calls
+tests_test_ps_calls_SOURCES = tests/test_ps_calls.c
+tests_test_ps_calls_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_ps_calls_LDADD = libpsroom.la libranks.la $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_ps_calls
+
+check_PROGRAMS += tests/test_ps_terms
+tests_test_ps_terms_SOURCES = tests/test_ps_terms.c
+tests_test_ps_terms_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_ps_terms_LDADD = libpsroom.la libranks.la $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_ps_terms
+
+check_PROGRAMS += tests/test_ps_life
+tests_test_ps_life_SOURCES = tests/test_ps_life.c
+tests_test_ps_life_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_ps_life_LDADD = libpsroom.la libranks.la $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_ps_life
 endif
 
 check_LTLIBRARIES += libshards.la
@@ -136,3 +180,17 @@ tests_fuzz_snapshot_LDFLAGS = $(fuzz_flags)
 tests_fuzz_snapshot_LDADD = $(rooms_LIBS)
 fuzz_targets += tests/fuzz_snapshot
 EXTRA_DIST += tests/corpus/snapshot
+
+# Jobs on a simulated network.
+if WITH_CHECK
+check_LTLIBRARIES += libsimworld.la
+libsimworld_la_SOURCES = tests/sim_net.c tests/sim_net.h tests/sim_wire.c \
+	tests/sim_config.c tests/sim_demon.c tests/sim_ledger.c tests/sim_server.c \
+	tests/sim_worker.c tests/sim_world.c tests/sim_world.h
+
+check_PROGRAMS += tests/test_faults
+tests_test_faults_SOURCES = tests/test_faults.c
+tests_test_faults_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_faults_LDADD = libsimworld.la libstoremodel.la $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_faults
+endif

@@ -14,6 +14,7 @@ tests_fuzz_address_LDFLAGS = $(fuzz_flags)
 tests_fuzz_address_LDADD = $(rooms_LIBS)
 fuzz_targets += tests/fuzz_address
 EXTRA_DIST += tests/corpus/address
+
 check_PROGRAMS += tests/fuzz_server_session
 tests_fuzz_server_session_SOURCES = tests/fuzz_server_session.c \
 	tests/fuzz_session.c tests/fuzz_session.h $(fuzz_driver)
@@ -29,19 +30,6 @@ tests_fuzz_client_session_LDFLAGS = $(fuzz_flags)
 tests_fuzz_client_session_LDADD = libsession.la libbase.la $(library_LIBS)
 fuzz_targets += tests/fuzz_client_session
 EXTRA_DIST += tests/corpus/client_session
-check_PROGRAMS += tests/fuzz_keys
-tests_fuzz_keys_SOURCES = tests/fuzz_keys.c $(fuzz_driver)
-tests_fuzz_keys_LDFLAGS = $(fuzz_flags)
-tests_fuzz_keys_LDADD = $(rooms_LIBS)
-fuzz_targets += tests/fuzz_keys
-EXTRA_DIST += tests/corpus/keys
-
-check_PROGRAMS += tests/fuzz_address
-tests_fuzz_address_SOURCES = tests/fuzz_address.c $(fuzz_driver)
-tests_fuzz_address_LDFLAGS = $(fuzz_flags)
-tests_fuzz_address_LDADD = $(rooms_LIBS)
-fuzz_targets += tests/fuzz_address
-EXTRA_DIST += tests/corpus/address
 
 if WITH_CHECK
 check_PROGRAMS += tests/test_address
@@ -55,6 +43,12 @@ tests_test_keys_SOURCES = tests/test_keys.c
 tests_test_keys_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_test_keys_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
 TESTS += tests/test_keys
+
+check_PROGRAMS += tests/test_pipe
+tests_test_pipe_SOURCES = tests/test_pipe.c
+tests_test_pipe_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_pipe_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_pipe
 
 check_PROGRAMS += tests/test_tls
 tests_test_tls_SOURCES = tests/test_tls.c

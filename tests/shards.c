@@ -19,7 +19,7 @@ gw_status shard_job(struct gw_job **out, const struct shard_terms *terms, struct
     gw_status s = gw_job_open(&job, "test", error);
     if (s)
         return s;
-    job->part_count = 800;
+    job->part_count = terms->part_count ? terms->part_count : 800;
     s = gw_job_set(job, GW_TERM_AGGREGATOR, terms->aggregator, error);
     if (!s)
         s = gw_job_set(job, GW_TERM_OPTIMIZER, terms->optimizer, error);
@@ -102,7 +102,7 @@ static void shuffle(struct crew *crew, uint64_t seed)
 gw_status shard_work(struct gw_work *work, int threads, uint64_t seed, struct gw_error *error)
 {
     enum { THREADS_MAX = 8 };
-    struct crew crew = { .work = work, .parts = gw_work_parts(work) };
+    struct crew crew = { .work = work, .parts = gw_min_size(gw_work_parts(work), SHARD_PARTS_MAX) };
     for (crew.phase = 0; crew.phase < gw_work_phases(work); crew.phase++) {
         pthread_t thread[THREADS_MAX];
         struct hand hand[THREADS_MAX];

@@ -9,9 +9,10 @@
 
 enum { SHARD_TENSORS = 3, SHARD_COUNT = 2705, SHARD_PARTS_MAX = 8 };
 
-/* Terms; NULL is the standard. */
+/* Terms; NULL is the standard, and parts of 800 elements at most. */
 struct shard_terms {
     const char *push, *aggregator, *optimizer, *pull, *feedback;
+    size_t part_count;
 };
 
 gw_status shard_job(struct gw_job **out, const struct shard_terms *terms, struct gw_error *error);

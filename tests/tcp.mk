@@ -48,4 +48,4 @@ if WITH_TOOLS
 TESTS += tests/test_run.sh
 endif
 endif
-EXTRA_DIST += tests/test_run.sh
+EXTRA_DIST += tests/test_run.sh tests/tsan.supp

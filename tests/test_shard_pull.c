@@ -94,12 +94,13 @@ static void expect_held(const struct gw_shard *shard, uint32_t worker, const flo
                         const char *what, int round)
 {
     const struct gw_holder *holder = gw_holder_find(shard, worker);
-    for (int i = 0; i < COUNT; i++)
-        ck_assert_msg(
-            gw_float_bits(held[i]) == gw_float_bits(holder->copy[i]),
-            "%s, round %d: worker %u holds %.9g at element %d, the server's copy is %.9g: "
-            "tests/test_shard_pull",
-            what, round, worker, (double)held[i], i, (double)holder->copy[i]);
+    int i = 0; /* each assertion is a message to the runner's process: one is enough */
+    while (i < COUNT && gw_float_bits(held[i]) == gw_float_bits(holder->copy[i]))
+        i++;
+    ck_assert_msg(i == COUNT,
+                  "%s, round %d: worker %u holds %.9g at element %d, the server's copy is %.9g: "
+                  "tests/test_shard_pull",
+                  what, round, worker, (double)held[i % COUNT], i, (double)holder->copy[i % COUNT]);
 }
 
 /* What is held and what is kept back add up to the values. */
@@ -266,7 +267,8 @@ START_TEST(the_largest_values_are_held)
         advance(shard, 0, round);
         pull(shard, spec, 0, &has, held);
         for (int i = 0; i < COUNT; i++)
-            ck_assert_msg(gw_is_finite(held[i]), "%s: element %d is %g", spec, i, (double)held[i]);
+            if (!gw_is_finite(held[i]))
+                ck_abort_msg("%s: element %d is %g", spec, i, (double)held[i]);
         if (difference)
             expect_held(shard, 0, held, spec, (int)round);
     }

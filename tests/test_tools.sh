@@ -35,7 +35,7 @@ flags_of() {
 }
 
 commands=$(timeout 60 "$program" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')
-[ "$commands" = $'info\nbench\nrun' ] || wrong "--help lists the commands '$commands'"
+[ "$commands" = $'info\nbench\nserve\nkey\ntop\nrun' ] || wrong "--help lists the commands '$commands'"
 
 # check_page PAGE ARGUMENT...: a flag is \-x in a page, at a word's start.
 check_page() {
