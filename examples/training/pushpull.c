@@ -16,17 +16,19 @@ static int failed(const tr_trainer *trainer, gw_status status, const char *doing
     return report_status(status, doing, gw_ps_error(trainer->ps));
 }
 
-/* The example's optimizers as the servers name them. */
+/* The example's optimizers as the servers name them. Every push tells its rate, but for that of a
+ * worker who leaves, which hands in what its codecs kept back: at the rate of the last step. */
 static void name_optimizer(const tr_options *options, char *text, size_t capacity)
 {
+    double rate = schedule_rate(options->schedule, options->rate, options->rate_end,
+                                options->warmup, options->steps - 1, options->steps);
     if (options->optimizer == OPTIMIZER_ADAM)
-        snprintf(text, capacity, "adam:lr=%.9g,beta1=%.9g,beta2=%g,epsilon=%g", options->rate,
+        snprintf(text, capacity, "adam:lr=%.9g,beta1=%.9g,beta2=%g,epsilon=%g", rate,
                  options->momentum, OPTIMIZER_ADAM_BETA2, OPTIMIZER_ADAM_EPSILON);
     else if (options->momentum > 0)
-        snprintf(text, capacity, "momentum:lr=%.9g,momentum=%.9g", options->rate,
-                 options->momentum);
+        snprintf(text, capacity, "momentum:lr=%.9g,momentum=%.9g", rate, options->momentum);
     else
-        snprintf(text, capacity, "sgd:lr=%.9g", options->rate);
+        snprintf(text, capacity, "sgd:lr=%.9g", rate);
 }
 
 static gw_status open_worker(tr_trainer *trainer, const char *optimizer)
@@ -155,18 +157,6 @@ int pushpull_step(tr_trainer *trainer, double rate)
     if (status == GW_OK)
         status = count(trainer);
     return status == GW_OK ? EXIT_GOOD : failed(trainer, status, "pushing and pulling");
-}
-
-/* Not a part of any step: its bytes are not counted. */
-int pushpull_refresh(tr_trainer *trainer)
-{
-    gw_status status = gw_barrier(trainer->comm);
-    if (status != GW_OK)
-        return report_status(status, "waiting for ranks", gw_comm_error(trainer->comm));
-    status = pull(trainer);
-    if (status == GW_OK)
-        status = gw_ps_get_stats(trainer->ps, &trainer->counted);
-    return status == GW_OK ? EXIT_GOOD : failed(trainer, status, "pulling parameters");
 }
 
 int pushpull_leave(tr_trainer *trainer)

@@ -169,7 +169,8 @@ int resume_load(tr_trainer *trainer)
     checkpoint_file file;
     int code = checkpoint_read(&file, trainer->options->checkpoint, trainer->worker, 0);
     if (code == EXIT_GOOD)
-        code = trainer->lockstep ? follow_servers(trainer, &file) : follow_slowest(trainer, &file);
+        code = trainer->ps && trainer->lockstep ? follow_servers(trainer, &file)
+                                                : follow_slowest(trainer, &file);
     checkpoint_free(&file);
     return code;
 }

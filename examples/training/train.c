@@ -190,7 +190,7 @@ static int open_comm(tr_trainer *trainer)
     trainer->rank = gw_comm_rank(trainer->comm);
     trainer->ranks = gw_comm_size(trainer->comm);
     trainer->worker = trainer->rank + (int)trainer->options->worker;
-    trainer->replicas = 1;
+    trainer->lockstep = trainer->replicas = 1;
     if (trainer->options->timeout_s > 0)
         status = gw_comm_set_timeout(trainer->comm, trainer->options->timeout_s);
     if (status != GW_OK)

@@ -32,8 +32,8 @@ typedef struct tr_trainer {
     gw_reducer *reducer; /* one of these two sums gradients */
     gw_ps *ps;
     int worker;          /* this rank's number among the servers' workers */
-    int lockstep;        /* a round of the servers is a step, the same on all ranks */
-    int replicas;        /* workers that pulled the same round hold the same bits */
+    int lockstep;        /* all ranks take a step together: a round, if servers do */
+    int replicas;        /* after it all hold the same bits */
     gw_ps_stats counted; /* what of the pushes and pulls the progress knows already */
     int marking;         /* the exit status of marking tensors ready in this step */
     tr_data data;
@@ -78,9 +78,6 @@ int pushpull_open(tr_trainer *trainer);
 
 /* A step: push the gradient, pull the parameters that the servers make of it and others. */
 int pushpull_step(tr_trainer *trainer, double rate);
-
-/* The parameters of the moment, once all ranks of this job have come here. */
-int pushpull_refresh(tr_trainer *trainer);
 
 /* Hand in what error feedback kept back. */
 int pushpull_leave(tr_trainer *trainer);
