@@ -137,6 +137,10 @@ static void *run(void *user)
 
 void gw_team_start(struct gw_team *team, struct gw_work *work)
 {
+    if (gw_work_parts(work) == 0) { /* it found no memory to begin with */
+        team->finished(team->user);
+        return;
+    }
     pthread_mutex_lock(&team->lock);
     team->work = work;
     team->phase = 0;

@@ -7,11 +7,6 @@ tests_fuzz_job_LDFLAGS = $(fuzz_flags)
 tests_fuzz_job_LDADD = $(rooms_LIBS)
 fuzz_targets += tests/fuzz_job
 EXTRA_DIST += tests/corpus/job
-
-# A worker as a process of its own, for tests that kill things.
-check_PROGRAMS += tests/ps_worker
-tests_ps_worker_SOURCES = tests/ps_worker.c
-tests_ps_worker_LDADD = libgradwire.la
 if WITH_TOOLS
 check_PROGRAMS += tests/fuzz_top
 tests_fuzz_top_SOURCES = tests/fuzz_top.c tools/top.h tools/top_state.c tools/top_table.c \
@@ -22,7 +17,49 @@ tests_fuzz_top_LDADD = $(JANSSON_LIBS)
 fuzz_targets += tests/fuzz_top
 TESTS += tests/test_serve.sh
 endif
+
+# A worker as a process of its own, for tests that kill things.
+check_PROGRAMS += tests/ps_worker
+tests_ps_worker_SOURCES = tests/ps_worker.c
+tests_ps_worker_LDADD = libgradwire.la
 EXTRA_DIST += tests/test_serve.sh tests/corpus/top
+
+check_LTLIBRARIES += libshards.la
+libshards_la_SOURCES = tests/shards.c tests/shards.h
+libshards_la_CPPFLAGS = $(AM_CPPFLAGS) $(XXHASH_CFLAGS)
+
+check_PROGRAMS += tests/fuzz_shard_state
+tests_fuzz_shard_state_SOURCES = tests/fuzz_shard_state.c $(fuzz_driver)
+tests_fuzz_shard_state_LDFLAGS = $(fuzz_flags)
+tests_fuzz_shard_state_LDADD = libshards.la $(rooms_LIBS)
+fuzz_targets += tests/fuzz_shard_state
+EXTRA_DIST += tests/corpus/shard_state
+
+# The store.
+check_LTLIBRARIES += libstoremodel.la
+libstoremodel_la_SOURCES = tests/sim_files.c tests/sim_files.h tests/store_model.c tests/store_model.h
+
+check_PROGRAMS += tests/fuzz_log
+tests_fuzz_log_SOURCES = tests/fuzz_log.c $(fuzz_driver)
+tests_fuzz_log_LDFLAGS = $(fuzz_flags)
+tests_fuzz_log_LDADD = $(rooms_LIBS)
+fuzz_targets += tests/fuzz_log
+EXTRA_DIST += tests/corpus/log
+
+check_PROGRAMS += tests/fuzz_snapshot
+tests_fuzz_snapshot_SOURCES = tests/fuzz_snapshot.c $(fuzz_driver)
+tests_fuzz_snapshot_CPPFLAGS = $(AM_CPPFLAGS) $(XXHASH_CFLAGS)
+tests_fuzz_snapshot_LDFLAGS = $(fuzz_flags)
+tests_fuzz_snapshot_LDADD = $(rooms_LIBS)
+fuzz_targets += tests/fuzz_snapshot
+EXTRA_DIST += tests/corpus/snapshot
+
+# Jobs on a simulated network.
+
+check_LTLIBRARIES += libsimworld.la
+libsimworld_la_SOURCES = tests/sim_net.c tests/sim_net.h tests/sim_wire.c \
+	tests/sim_config.c tests/sim_demon.c tests/sim_ledger.c tests/sim_server.c \
+	tests/sim_worker.c tests/sim_world.c tests/sim_world.h
 
 if WITH_CHECK
 check_PROGRAMS += tests/test_policy
@@ -90,20 +127,7 @@ tests_test_ps_life_SOURCES = tests/test_ps_life.c
 tests_test_ps_life_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_test_ps_life_LDADD = libpsroom.la libranks.la $(rooms_LIBS) $(CHECK_LIBS)
 TESTS += tests/test_ps_life
-endif
 
-check_LTLIBRARIES += libshards.la
-libshards_la_SOURCES = tests/shards.c tests/shards.h
-libshards_la_CPPFLAGS = $(AM_CPPFLAGS) $(XXHASH_CFLAGS)
-
-check_PROGRAMS += tests/fuzz_shard_state
-tests_fuzz_shard_state_SOURCES = tests/fuzz_shard_state.c $(fuzz_driver)
-tests_fuzz_shard_state_LDFLAGS = $(fuzz_flags)
-tests_fuzz_shard_state_LDADD = libshards.la $(rooms_LIBS)
-fuzz_targets += tests/fuzz_shard_state
-EXTRA_DIST += tests/corpus/shard_state
-
-if WITH_CHECK
 check_PROGRAMS += tests/test_aggregators
 tests_test_aggregators_SOURCES = tests/test_aggregators.c tests/samples.h
 tests_test_aggregators_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
@@ -135,9 +159,6 @@ tests_test_shard_pull_SOURCES = tests/test_shard_pull.c tests/samples.h
 tests_test_shard_pull_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_test_shard_pull_LDADD = libshards.la $(rooms_LIBS) $(CHECK_LIBS)
 TESTS += tests/test_shard_pull
-# The store.
-check_LTLIBRARIES += libstoremodel.la
-libstoremodel_la_SOURCES = tests/sim_files.c tests/sim_files.h tests/store_model.c tests/store_model.h
 
 check_PROGRAMS += tests/test_store
 tests_test_store_SOURCES = tests/test_store.c
@@ -164,29 +185,6 @@ tests_test_store_memory_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
 tests_test_store_memory_LDFLAGS = \
 	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=strdup
 TESTS += tests/test_store_memory
-endif
-
-check_PROGRAMS += tests/fuzz_log
-tests_fuzz_log_SOURCES = tests/fuzz_log.c $(fuzz_driver)
-tests_fuzz_log_LDFLAGS = $(fuzz_flags)
-tests_fuzz_log_LDADD = $(rooms_LIBS)
-fuzz_targets += tests/fuzz_log
-EXTRA_DIST += tests/corpus/log
-
-check_PROGRAMS += tests/fuzz_snapshot
-tests_fuzz_snapshot_SOURCES = tests/fuzz_snapshot.c $(fuzz_driver)
-tests_fuzz_snapshot_CPPFLAGS = $(AM_CPPFLAGS) $(XXHASH_CFLAGS)
-tests_fuzz_snapshot_LDFLAGS = $(fuzz_flags)
-tests_fuzz_snapshot_LDADD = $(rooms_LIBS)
-fuzz_targets += tests/fuzz_snapshot
-EXTRA_DIST += tests/corpus/snapshot
-
-# Jobs on a simulated network.
-if WITH_CHECK
-check_LTLIBRARIES += libsimworld.la
-libsimworld_la_SOURCES = tests/sim_net.c tests/sim_net.h tests/sim_wire.c \
-	tests/sim_config.c tests/sim_demon.c tests/sim_ledger.c tests/sim_server.c \
-	tests/sim_worker.c tests/sim_world.c tests/sim_world.h
 
 check_PROGRAMS += tests/test_faults
 tests_test_faults_SOURCES = tests/test_faults.c

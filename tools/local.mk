@@ -24,21 +24,19 @@ gradwire_SOURCES = \
 	tools/run_lines.c \
 	tools/run_options.c \
 	tools/run_report.c \
-	tools/run_shim.c
-gradwire_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(MPI_CFLAGS) $(UV_CFLAGS)
-gradwire_LDADD = libgradwire.la $(JANSSON_LIBS) $(MPI_LIBS) $(UV_LIBS)
+	tools/run_shim.c \
 	tools/key.c \
 	tools/numbers.c tools/numbers.h \
 	tools/serve.c tools/serve.h tools/serve_options.c \
 	tools/top.c tools/top.h tools/top_state.c tools/top_table.c tools/top_terminal.c
-gradwire_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(MPI_CFLAGS)
-gradwire_LDADD = libgradwire.la $(JANSSON_LIBS) $(MPI_LIBS)
+gradwire_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(MPI_CFLAGS) $(UV_CFLAGS)
+gradwire_LDADD = libgradwire.la $(JANSSON_LIBS) $(MPI_LIBS) $(UV_LIBS)
 
 dist_man_MANS += \
 	doc/man/gradwire.1 \
 	doc/man/gradwire-info.1 \
 	doc/man/gradwire-bench.1 \
-	doc/man/gradwire-run.1
+	doc/man/gradwire-run.1 \
 	doc/man/gradwire-serve.1 \
 	doc/man/gradwire-key.1 \
 	doc/man/gradwire-top.1
