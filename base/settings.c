@@ -21,6 +21,8 @@ static const gw_param settings[GW_SETTINGS + 1] = {
                            "algorithm of plans that name none; empty: the cheapest" },
     [GW_SET_COMM] = { PREFIX "COMM", GW_PARAM_TEXT, "env:", 0, 0, NULL, "",
                       "comm spec where the program gives none" },
+    [GW_SET_LAUNCH] = { PREFIX "LAUNCH", GW_PARAM_TEXT, "", 0, 0, NULL, "",
+                        "comm spec that env: stands for, as gradwire run sets it; empty: none" },
     [GW_SET_LINK] = { PREFIX "LINK", GW_PARAM_TEXT, "", 0, 0, NULL, "",
                       "RATE,LATENCY of a simulated link around every comm; empty: none" },
     [GW_SET_KERNELS] = { PREFIX "KERNELS", GW_PARAM_TEXT, "", 0, 0, NULL, "",

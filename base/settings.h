@@ -12,6 +12,7 @@ enum gw_setting {
     GW_SET_CODEC,     /* default "raw" */
     GW_SET_ALGORITHM, /* default "" : the cheapest */
     GW_SET_COMM,      /* default "env:" */
+    GW_SET_LAUNCH,    /* comm spec that env: stands for; default "": it looks for itself */
     GW_SET_LINK,      /* "RATE,LATENCY"; default "" */
     GW_SET_KERNELS,   /* default "" : the fastest */
     GW_SET_SEED,      /* default "1" */

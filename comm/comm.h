@@ -237,7 +237,7 @@ gw_status gw_control_open(gw_comm *comm, struct gw_error *error);
 void gw_control_close(gw_comm *comm);
 gw_status gw_topology_fill(gw_comm *comm, struct gw_error *error);
 
-extern const struct gw_transport_row gw_self_row, gw_local_row, gw_mpi_row, gw_shaped_row,
-    gw_env_row;
+extern const struct gw_transport_row gw_self_row, gw_local_row, gw_mpi_row, gw_tcp_row,
+    gw_shaped_row, gw_env_row;
 
 #endif

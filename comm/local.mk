@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # SPDX-FileCopyrightText: 2026 the gradwire authors
 noinst_LTLIBRARIES += libcomm.la
-libcomm_la_CPPFLAGS = $(AM_CPPFLAGS) $(HWLOC_CFLAGS) $(MPI_CFLAGS)
+libcomm_la_CPPFLAGS = $(AM_CPPFLAGS) $(HWLOC_CFLAGS) $(MPI_CFLAGS) $(UV_CFLAGS)
 libcomm_la_SOURCES = \
 	comm/access.c \
 	comm/comm.h \
@@ -17,6 +17,14 @@ libcomm_la_SOURCES = \
 	comm/segment.c comm/segment.h \
 	comm/self.c \
 	comm/shaped.c \
+	comm/tcp.c comm/tcp.h \
+	comm/tcp_context.c \
+	comm/tcp_engine.c \
+	comm/tcp_in.c \
+	comm/tcp_join.c \
+	comm/tcp_lanes.c \
+	comm/tcp_out.c \
+	comm/tcp_peers.c \
 	comm/topology.c \
 	comm/transports.c
 if WITH_MPI

@@ -9,11 +9,11 @@
 #include <string.h>
 
 const struct gw_transport_row *const gw_transport_rows[] = {
-    &gw_env_row,    &gw_self_row, &gw_local_row,
+    &gw_env_row, &gw_self_row,   &gw_local_row,
 #ifdef GW_WITH_MPI
     &gw_mpi_row,
 #endif
-    &gw_shaped_row, NULL,
+    &gw_tcp_row, &gw_shaped_row, NULL,
 };
 
 enum { ROWS = sizeof gw_transport_rows / sizeof gw_transport_rows[0] - 1 };

@@ -4,6 +4,7 @@
 dist_doc_DATA = README.md NEWS
 EXTRA_DIST += doc/design.md doc/algorithms.md doc/gate.md
 EXTRA_DIST += doc/training.md doc/loss-seconds.svg doc/loss-bytes.svg
+EXTRA_DIST += doc/store-format.md
 EXTRA_DIST += doc/codecs.md doc/kernels.md doc/wire-format.md
 EXTRA_DIST += doc/tracing.md doc/trace.svg
 EXTRA_DIST += doc/performance.md doc/memory.svg doc/roofline.svg

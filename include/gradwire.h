@@ -12,8 +12,8 @@
  *     gw_comm_close(comm);
  *
  * Read in order of need: status.h (results of calls), comm.h (the group of ranks), plan.h
- * (collectives), reducer.h (sums behind a backward pass), codec.h (a codec alone), info.h (the
- * tables, for programs that list them).
+ * (collectives), reducer.h (sums behind a backward pass), ps.h and server.h (a parameter server's
+ * two ends), codec.h (a codec alone), info.h (the tables, for programs that list them).
  * A program that holds an MPI_Comm includes <gradwire/mpi.h> too.
  */
 #ifndef GRADWIRE_H
@@ -25,5 +25,7 @@
 #include "gradwire/reducer.h"
 #include "gradwire/codec.h"
 #include "gradwire/info.h"
+#include "gradwire/ps.h"
+#include "gradwire/server.h"
 
 #endif

@@ -8,6 +8,8 @@ gradwireinclude_HEADERS = \
 	include/gradwire/codec.h \
 	include/gradwire/plan.h \
 	include/gradwire/reducer.h \
+	include/gradwire/ps.h \
+	include/gradwire/server.h \
 	include/gradwire/info.h
 if WITH_MPI
 gradwireinclude_HEADERS += include/gradwire/mpi.h

@@ -10,6 +10,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Words may quote what a peer sent. Nobody writes other lines into the log that way, nor to the
+ * terminal on which it is read; `why` is the last field, so what is in it stays in it. */
+static void make_safe(char *line)
+{
+    static const char field[] = " why=\"";
+    for (char *at = line; *at; at++)
+        if (*at < ' ' || *at > '~')
+            *at = '?';
+    char *why = strstr(line, field);
+    for (char *at = why ? why + sizeof field - 1 : NULL; at && *at && at[1]; at++)
+        if (*at == '"')
+            *at = '\'';
+}
+
 void gw_core_say(struct gw_core *core, const char *format, ...)
 {
     char line[GW_ERROR_TEXT + 256];
@@ -19,6 +33,7 @@ void gw_core_say(struct gw_core *core, const char *format, ...)
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
+    make_safe(line);
     core->world.say(core->world.user, line);
 }
 
@@ -32,17 +47,23 @@ uint64_t gw_core_part_bytes(const struct gw_core *core)
 
 /* ---- open and close -------------------------------------------------------------------------- */
 
-static const char *term_of(const struct gw_core *core, enum gw_term term)
+/* From here on the job is what it is: who comes later and says something else is refused. */
+static gw_status close_terms(struct gw_job *job, struct gw_error *error)
 {
-    const char *said = core->job->term[term];
-    return said ? said : gw_term_standard(term);
+    gw_status s = GW_OK;
+    for (int t = 0; t < GW_TERMS && !s; t++)
+        if (!job->term[t])
+            s = gw_job_set(job, (enum gw_term)t, gw_term_standard((enum gw_term)t), error);
+    return s;
 }
 
 gw_status gw_core_open_shard(struct gw_core *core, struct gw_error *error)
 {
     struct gw_mode mode;
     struct gw_shard *shard;
-    gw_status s = gw_mode_parse(&mode, term_of(core, GW_TERM_MODE), NULL, 0, error);
+    gw_status s = close_terms(core->job, error);
+    if (!s)
+        s = gw_mode_parse(&mode, core->job->term[GW_TERM_MODE], NULL, 0, error);
     if (!s)
         s = gw_shard_open(&shard, core->job, error);
     if (s)
@@ -54,7 +75,7 @@ gw_status gw_core_open_shard(struct gw_core *core, struct gw_error *error)
     }
     core->shard = shard;
     core->policy.mode = mode;
-    core->policy.expected = atoi(term_of(core, GW_TERM_WORKERS));
+    core->policy.expected = atoi(core->job->term[GW_TERM_WORKERS]);
     return GW_OK;
 }
 
@@ -73,8 +94,9 @@ gw_status gw_core_open(struct gw_core **out, const struct gw_core_setup *setup,
     core->threads = setup->threads > 0 ? setup->threads : 1;
     core->now = core->opened_ns = now;
     core->wake_ns = core->retry_ns = INT64_MAX;
-    gw_status s = GW_OK;
-    if (core->durability.kind != GW_DURABLE_NONE)
+    core->payloads = gw_blob_pool_open();
+    gw_status s = core->payloads ? GW_OK : gw_fail(error, GW_ENOMEM, "out of memory for a server");
+    if (!s && core->durability.kind != GW_DURABLE_NONE)
         s = gw_core_recover(core, setup->folder, setup->files, error);
     if (s) {
         core->job = NULL; /* the caller's still */
@@ -113,6 +135,7 @@ void gw_core_close(struct gw_core *core)
     free(core->image);
     gw_shard_close(core->shard);
     gw_store_close(core->store);
+    gw_blob_pool_close(core->payloads);
     gw_job_close(core->job);
     free(core);
 }
@@ -198,7 +221,8 @@ void gw_core_refuse(struct gw_core_peer *peer, gw_status status, const char *wor
     struct gw_core *core = peer->core;
     const struct gw_session_peer *who = gw_session_peer(peer->session);
     core->refused++;
-    gw_core_say(core, "level=warn event=refused worker=%" PRIu32 " peer=%s status=%s why=\"%s\"",
+    gw_core_say(core,
+                "level=warn event=refused worker=%" PRIu32 " peer=\"%s\" status=%s why=\"%s\"",
                 who->worker, peer->name, gw_status_name(status), words);
     gw_session_refuse(peer->session, status, words, core->now);
 }
@@ -276,6 +300,8 @@ static gw_status read_terms(struct gw_core_peer *peer, const struct gw_event *ev
         return s;
     if (theirs->tensors == 0 && !peer->observer)
         s = gw_fail(error, GW_EMISMATCH, "worker %" PRIu32 " has registered no tensors", worker);
+    if (theirs->tensors > 0 && peer->observer && !peer->core->shard)
+        s = gw_fail(error, GW_ESTATE, "no worker has come yet, and observers decide nothing");
     if (!s)
         s = agree(peer->core, theirs, worker, error);
     gw_job_close(theirs);

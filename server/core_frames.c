@@ -42,7 +42,7 @@ static gw_status make_room(struct gw_core_peer *peer, size_t bytes, uint8_t **ro
                            struct gw_error *error)
 {
     gw_blob_drop(peer->incoming);
-    peer->incoming = gw_blob_new(bytes);
+    peer->incoming = gw_blob_take(peer->core->payloads, bytes);
     if (!peer->incoming)
         return gw_fail(error, GW_ENOMEM, "the server is out of memory");
     *room = peer->incoming->data;

@@ -99,7 +99,8 @@ struct gw_core {
     struct gw_clock *clocks; /* scratch: as many as members */
     uint32_t *take;
 
-    struct gw_shard *shard; /* NULL: no layout yet */
+    struct gw_shard *shard;        /* NULL: no layout yet */
+    struct gw_blob_pool *payloads; /* where parts of pushes are put */
     bool has_values;
     size_t inits; /* parts of initial values that came, from `init_peer` */
     struct gw_core_peer *init_peer;
@@ -207,6 +208,8 @@ void gw_core_log_round(struct gw_core *core, size_t count);
 /* Start what the disk should do next, if anything. */
 void gw_core_store(struct gw_core *core);
 bool gw_core_wants_snapshot(const struct gw_core *core);
+/* Nobody may see this round, and no round may follow, before its snapshot has been begun. */
+bool gw_core_waits_for_snapshot(const struct gw_core *core);
 bool gw_core_is_safe(const struct gw_core *core, uint64_t serial);
 
 /* ---- core_recover.c */

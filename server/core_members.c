@@ -158,7 +158,7 @@ void gw_core_join(struct gw_core *core, struct member *member, struct gw_core_pe
     gw_core_log_member(core, GW_RECORD_JOIN, member);
     gw_core_say(core,
                 "level=info event=%s worker=%" PRIu32 " epoch=%" PRIu32 " clock=%" PRIu64
-                " members=%" PRIu32 " peer=%s",
+                " members=%" PRIu32 " peer=\"%s\"",
                 !known ? "joined"
                 : same ? "back"
                        : "replaced",

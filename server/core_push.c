@@ -42,7 +42,7 @@ static void strike(struct gw_core_peer *peer, const struct gw_error *error)
     core->strikes++;
     if (peer->member)
         peer->member->strikes++;
-    gw_core_say(core, "level=warn event=strike peer=%s why=\"%s\"", peer->name, error->text);
+    gw_core_say(core, "level=warn event=strike peer=\"%s\" why=\"%s\"", peer->name, error->text);
     if (++peer->strikes >= GW_STRIKES)
         gw_session_refuse(peer->session, error->status, error->text, core->now);
 }

@@ -74,10 +74,10 @@ gw_status gw_job_cut(struct gw_part **parts, size_t *count, const struct gw_job 
     if (s)
         return s;
     uint64_t needed = cut(NULL, job, total);
-    if (needed > PARTS_MAX)
+    if (needed == 0 || needed > PARTS_MAX)
         return gw_fail(error, GW_EINVAL,
-                       "job '%s' would have %" PRIu64 " parts of up to %zu elements, the most are "
-                       "%d: make parts larger",
+                       "job '%s' would have %" PRIu64 " parts of up to %zu elements; it can have 1 "
+                       "to %d: choose another size of parts",
                        job->name, needed, job->part_count, PARTS_MAX);
     struct gw_part *made = malloc((size_t)needed * sizeof *made);
     if (!made)

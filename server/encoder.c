@@ -26,6 +26,7 @@ struct gw_encoder {
     struct gw_codec **codec;
     uint64_t *spec;
     const char **name; /* of each part's tensor */
+    struct gw_blob_pool *payloads;
 };
 
 static struct gw_codec_site site_of(const struct gw_encoder *e, size_t part)
@@ -45,6 +46,7 @@ void gw_encoder_close(struct gw_encoder *encoder)
         return;
     for (size_t i = 0; encoder->codec && i < encoder->count; i++)
         gw_codec_close(encoder->codec[i]);
+    gw_blob_pool_close(encoder->payloads);
     free(encoder->codec);
     free(encoder->spec);
     free(encoder->name);
@@ -64,8 +66,9 @@ gw_status gw_encoder_open(struct gw_encoder **out, const struct gw_job *job,
     e->codec = calloc(count, sizeof(struct gw_codec *));
     e->spec = calloc(count, sizeof *e->spec);
     e->name = calloc(count, sizeof *e->name);
+    e->payloads = gw_blob_pool_open();
     gw_status s =
-        e->codec && e->spec && e->name
+        e->codec && e->spec && e->name && e->payloads
             ? GW_OK
             : gw_fail(error, GW_ENOMEM, "out of memory for the codecs of %zu parts", count);
     for (size_t i = 0; i < count && !s; i++) {
@@ -106,10 +109,11 @@ static void drop(struct gw_blob **payloads, size_t count)
 }
 
 /* Payload of the part's whole unit, prepared. */
-static gw_status encode_unit(struct gw_codec *c, struct gw_blob **payload, struct gw_error *error)
+static gw_status encode_unit(struct gw_codec *c, struct gw_blob_pool *pool,
+                             struct gw_blob **payload, struct gw_error *error)
 {
     size_t count = c->site.count;
-    struct gw_blob *blob = gw_blob_new(gw_payload_bound(c, 0, count));
+    struct gw_blob *blob = gw_blob_take(pool, gw_payload_bound(c, 0, count));
     if (!blob)
         return gw_fail(error, GW_ENOMEM, "tensor '%s': out of memory for a payload",
                        c->site.tensor);
@@ -143,7 +147,7 @@ gw_status gw_encoder_encode(struct gw_encoder *encoder, const void *const *gradi
         c->run = number - 1;
         s = gw_codec_prepare(c, part_of(encoder, gradients, prepared), error);
         if (!s)
-            s = encode_unit(c, &payloads[prepared], error);
+            s = encode_unit(c, encoder->payloads, &payloads[prepared], error);
     }
     for (size_t i = 0; i < prepared; i++) {
         if (s)
@@ -172,7 +176,7 @@ static gw_status raw_part(const struct gw_encoder *e, const void *const *tensors
     if (!s)
         s = gw_codec_prepare(raw, from ? from : zeros, error);
     if (!s)
-        s = encode_unit(raw, payload, error);
+        s = encode_unit(raw, NULL, payload, error);
     free(zeros);
     gw_codec_close(raw);
     return s;

@@ -86,9 +86,9 @@ char *gw_job_write(const struct gw_job *job);
 /* Any bytes: a job, or GW_EPAYLOAD with the line's number, GW_ESPEC, GW_ENOMEM. */
 gw_status gw_job_read(struct gw_job **out, const char *text, size_t length, struct gw_error *error);
 
-/* `ours` (the server's) takes from `theirs` what it left open. GW_EMISMATCH names the first line
- * that differs with both values, "the server says mode: sync, worker 3 says mode: async"; then
- * `ours` is as it was. */
+/* `ours` (the server's) takes from `theirs` what it left open; how a layout is cut (servers,
+ * server, part) is open to whom has none. GW_EMISMATCH names the first line that differs with both
+ * values, "the server says mode: sync, worker 3 says mode: async"; then `ours` is as it was. */
 gw_status gw_job_agree(struct gw_job *ours, const struct gw_job *theirs, uint32_t worker,
                        struct gw_error *error);
 

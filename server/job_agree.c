@@ -91,18 +91,26 @@ static gw_status compare_layouts(const struct gw_job *ours, const struct gw_job 
     return differ(line, a, b, worker, error);
 }
 
-static gw_status compare(const struct gw_job *ours, const struct gw_job *theirs, uint32_t worker,
-                         struct gw_error *error)
+/* Into how many servers and parts a layout is cut, and which of them this is. */
+static gw_status compare_cuts(const struct gw_job *ours, const struct gw_job *theirs,
+                              uint32_t worker, struct gw_error *error)
 {
-    if (strcmp(ours->name, theirs->name) != 0)
-        return differ("job", ours->name, theirs->name, worker, error);
+    if (ours->tensors == 0 || theirs->tensors == 0)
+        return GW_OK;
     gw_status s = compare_numbers("servers", (uint64_t)ours->servers, (uint64_t)theirs->servers,
                                   worker, error);
     if (!s)
         s = compare_numbers("server", (uint64_t)ours->server, (uint64_t)theirs->server, worker,
                             error);
-    if (!s)
-        s = compare_numbers("part", ours->part_count, theirs->part_count, worker, error);
+    return s ? s : compare_numbers("part", ours->part_count, theirs->part_count, worker, error);
+}
+
+static gw_status compare(const struct gw_job *ours, const struct gw_job *theirs, uint32_t worker,
+                         struct gw_error *error)
+{
+    if (strcmp(ours->name, theirs->name) != 0)
+        return differ("job", ours->name, theirs->name, worker, error);
+    gw_status s = compare_cuts(ours, theirs, worker, error);
     if (!s)
         s = compare_terms(ours, theirs, worker, error);
     return s ? s : compare_layouts(ours, theirs, worker, error);
@@ -144,8 +152,12 @@ static gw_status take(struct gw_job *ours, const struct gw_job *theirs, struct g
     for (int i = 0; i < GW_TERMS; i++)
         if (terms[i])
             ours->term[i] = terms[i];
-    if (layout.count > 0)
+    if (layout.count > 0) {
+        ours->servers = theirs->servers;
+        ours->server = theirs->server;
+        ours->part_count = theirs->part_count;
         gw_layout_give(&layout, ours);
+    }
     return GW_OK;
 }
 

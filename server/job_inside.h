@@ -16,6 +16,7 @@ enum {
     GW_PART_STANDARD = 262144,
     /* Longer specs are refused before anything looks into them. */
     GW_JOB_SPEC_MAX = 1023,
+    GW_JOB_CODECS_MAX = 1024, /* different ones in a layout */
     /* Room that a layout leaves in GW_JOB_TEXT_MAX for all other lines. */
     GW_JOB_HEAD_MAX = 16 << 10
 };
@@ -46,7 +47,17 @@ void gw_layout_clear(struct gw_layout *layout);
 /* The job's layout becomes this one; `layout` is empty then. */
 void gw_layout_give(struct gw_layout *layout, struct gw_job *job);
 
-/* A push codec's spec in full: `out` has GW_JOB_SPEC_MAX + 1 bytes. */
-gw_status gw_job_push_spec(char *out, const char *spec, struct gw_error *error);
+/* The push codecs that a layout names, and what they are in full. Starts as zeros. */
+struct gw_codec_book {
+    struct gw_book_entry *entries;
+    size_t count;
+};
+
+/* `*push` is the full form of a spec of `length` bytes, until the book is cleared. Errors:
+ * GW_ESPEC, GW_EINVAL (its length, or one codec too many), GW_ENOMEM. */
+gw_status gw_codec_book_find(struct gw_codec_book *book, const char **push, const char *spec,
+                             size_t length, struct gw_error *error);
+
+void gw_codec_book_clear(struct gw_codec_book *book);
 
 #endif

@@ -5,8 +5,6 @@
  */
 #include "server/job_inside.h"
 
-#include "compress/codec.h"
-
 #include <fnmatch.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -73,15 +71,16 @@ gw_status gw_layout_add(struct gw_layout *layout, const char *name, size_t name_
                        GW_JOB_TEXT_MAX - GW_JOB_HEAD_MAX, layout->count + 1);
     if (!make_room(layout))
         return out_of_memory(layout, error);
-    struct gw_job_tensor tensor = { malloc(name_length + 1), (size_t)count, strdup(push) };
-    if (!tensor.name || !tensor.push) {
-        free(tensor.name);
-        free(tensor.push);
+    struct gw_job_tensor *tensor = &layout->tensor[layout->count];
+    *tensor = (struct gw_job_tensor){ malloc(name_length + 1), (size_t)count, strdup(push) };
+    if (!tensor->name || !tensor->push) {
+        free(tensor->name);
+        free(tensor->push);
         return out_of_memory(layout, error);
     }
-    memcpy(tensor.name, name, name_length);
-    tensor.name[name_length] = '\0';
-    layout->tensor[layout->count++] = tensor;
+    memcpy(tensor->name, name, name_length);
+    tensor->name[name_length] = '\0';
+    layout->count++;
     layout->text_bytes += line;
     layout->elements += count;
     return GW_OK;
@@ -141,71 +140,41 @@ void gw_layout_give(struct gw_layout *layout, struct gw_job *job)
 
 /* ---- from a program -------------------------------------------------------------------------- */
 
-gw_status gw_job_push_spec(char *out, const char *spec, struct gw_error *error)
+static gw_status find_push(struct gw_codec_book *book, const char **push, const char *spec,
+                           struct gw_error *error)
 {
-    /* Chains are opened link by link: the length bounds how deep that goes. */
-    if (strlen(spec) > GW_JOB_SPEC_MAX)
-        return gw_fail(error, GW_ESPEC, "a codec spec of %zu characters; the most are %d",
-                       strlen(spec), GW_JOB_SPEC_MAX);
-    gw_status s = gw_codec_canonical(spec, out, GW_JOB_SPEC_MAX + 1, NULL, error);
-    if (!s && strchr(out, ' '))
-        s = gw_fail(error, GW_ESPEC, "the codec spec '%s' has blanks", out);
+    const char *given = spec && *spec ? spec : "raw";
+    return gw_codec_book_find(book, push, given, strlen(given), error);
+}
+
+/* A rule that no tensor matches has to be right as well. */
+static gw_status check_rules(struct gw_codec_book *book, const gw_rule *rules, size_t count,
+                             struct gw_error *error)
+{
+    const char *push;
+    gw_status s = GW_OK;
+    for (size_t i = 0; i < count && !s; i++)
+        s = find_push(book, &push, rules[i].codec, error);
     return s;
 }
 
-/* The specs of all rules, and last the one for tensors that none matches. */
-static gw_status open_specs(char ***out, const char *codec, const gw_rule *rules, size_t count,
-                            struct gw_error *error)
+static const char *find_spec(const char *name, const char *codec, const gw_rule *rules,
+                             size_t count)
 {
-    char text[GW_JOB_SPEC_MAX + 1];
-    char **specs = calloc(count + 1, sizeof *specs);
-    if (!specs)
-        return gw_fail(error, GW_ENOMEM, "out of memory for %zu codec rules", count);
-    *out = specs;
-    for (size_t i = 0; i <= count; i++) {
-        const char *spec = i < count ? rules[i].codec : codec;
-        gw_status s = gw_job_push_spec(text, spec && *spec ? spec : "raw", error);
-        if (s)
-            return s;
-        specs[i] = strdup(text);
-        if (!specs[i])
-            return gw_fail(error, GW_ENOMEM, "out of memory for %zu codec rules", count);
-    }
-    return GW_OK;
+    for (size_t i = 0; i < count; i++)
+        if (rules[i].glob && fnmatch(rules[i].glob, name, 0) == 0)
+            return rules[i].codec;
+    return codec;
 }
 
-static void close_specs(char **specs, size_t count)
+static gw_status check_names(const struct gw_layout *layout, struct gw_error *error)
 {
-    for (size_t i = 0; specs && i <= count; i++)
-        free(specs[i]);
-    free(specs);
-}
-
-static size_t find_rule(const char *name, const gw_rule *rules, size_t count)
-{
-    size_t i = 0;
-    while (i < count && !(rules[i].glob && fnmatch(rules[i].glob, name, 0) == 0))
-        i++;
-    return i;
-}
-
-static gw_status add_all(struct gw_layout *layout, const gw_tensor *tensors, size_t count,
-                         char *const *specs, const gw_rule *rules, size_t rules_count,
-                         struct gw_error *error)
-{
-    for (size_t i = 0; i < count; i++) {
-        const char *name = tensors[i].name ? tensors[i].name : "";
-        const char *push = specs[find_rule(name, rules, rules_count)];
-        gw_status s = gw_layout_add(layout, name, strlen(name), tensors[i].count, push, error);
-        if (s)
-            return s;
-    }
     size_t first, again;
     gw_status s = gw_layout_find_twice(layout, &first, &again, error);
-    if (!s && again < count)
-        s = gw_fail(error, GW_EINVAL, "tensors %zu and %zu are both called '%s'", first + 1,
-                    again + 1, tensors[again].name);
-    return s;
+    if (s || again == layout->count)
+        return s;
+    return gw_fail(error, GW_EINVAL, "tensors %zu and %zu are both called '%s'", first + 1,
+                   again + 1, layout->tensor[again].name);
 }
 
 gw_status gw_job_set_layout(struct gw_job *job, const gw_tensor *tensors, size_t count,
@@ -215,13 +184,19 @@ gw_status gw_job_set_layout(struct gw_job *job, const gw_tensor *tensors, size_t
     if (count == 0)
         return gw_fail(error, GW_EINVAL, "a layout needs at least one tensor");
     struct gw_layout layout = { 0 };
-    char **specs = NULL;
-    gw_status s = open_specs(&specs, codec, rules, rules_count, error);
+    struct gw_codec_book book = { 0 };
+    gw_status s = check_rules(&book, rules, rules_count, error);
+    for (size_t i = 0; i < count && !s; i++) {
+        const char *name = tensors[i].name ? tensors[i].name : "", *push = NULL;
+        s = find_push(&book, &push, find_spec(name, codec, rules, rules_count), error);
+        if (!s)
+            s = gw_layout_add(&layout, name, strlen(name), tensors[i].count, push, error);
+    }
     if (!s)
-        s = add_all(&layout, tensors, count, specs, rules, rules_count, error);
+        s = check_names(&layout, error);
     if (!s)
         gw_layout_give(&layout, job);
     gw_layout_clear(&layout);
-    close_specs(specs, rules_count);
+    gw_codec_book_clear(&book);
     return s;
 }

@@ -87,9 +87,9 @@ enum { SEEN_SERVERS, SEEN_SERVER, SEEN_PART, SEEN_TERMS };
 struct reader {
     struct gw_job *job;
     struct gw_layout layout;
+    struct gw_codec_book codecs;
     size_t line, first_tensor; /* counted from 1 */
     unsigned seen;             /* bits by SEEN_..., then the terms */
-    char spec[GW_JOB_SPEC_MAX + 1], push[GW_JOB_SPEC_MAX + 1]; /* the last codec, as it came */
 };
 
 static gw_status once(struct reader *r, int bit, const char *key, struct gw_error *error)
@@ -144,23 +144,6 @@ static gw_status read_term(struct reader *r, enum gw_term term, const char *valu
     return gw_job_set(r->job, term, text, error);
 }
 
-/* Neighbours mostly have the same codec: what it is in full is looked up when it changes. */
-static gw_status read_push(struct reader *r, const char *spec, size_t length,
-                           struct gw_error *error)
-{
-    if (length == 0 || length > GW_JOB_SPEC_MAX)
-        return gw_fail(error, GW_EINVAL, "a codec spec of %zu characters, expected 1 to %d", length,
-                       GW_JOB_SPEC_MAX);
-    if (strncmp(r->spec, spec, length) == 0 && r->spec[length] == '\0')
-        return GW_OK;
-    memcpy(r->spec, spec, length);
-    r->spec[length] = '\0';
-    gw_status s = gw_job_push_spec(r->push, r->spec, error);
-    if (s)
-        r->spec[0] = '\0';
-    return s;
-}
-
 /* COUNT SPEC NAME, the name with whatever blanks it has. */
 static gw_status read_tensor(struct reader *r, const char *value, size_t length,
                              struct gw_error *error)
@@ -175,12 +158,13 @@ static gw_status read_tensor(struct reader *r, const char *value, size_t length,
     if (!gw_job_number(&count, value, digits, 1, GW_TENSOR_COUNT_MAX))
         return gw_fail(error, GW_EINVAL, "a tensor of '%.*s' elements, expected 1 to 2^40",
                        (int)(digits < 64 ? digits : 64), value);
-    gw_status s = read_push(r, spec + 1, (size_t)(name - spec - 1), error);
+    const char *push;
+    gw_status s = gw_codec_book_find(&r->codecs, &push, spec + 1, (size_t)(name - spec - 1), error);
     if (s)
         return s;
     if (r->first_tensor == 0)
         r->first_tensor = r->line;
-    return gw_layout_add(&r->layout, name + 1, (size_t)(end - name - 1), count, r->push, error);
+    return gw_layout_add(&r->layout, name + 1, (size_t)(end - name - 1), count, push, error);
 }
 
 static gw_status read_name(struct reader *r, const char *value, size_t length,
@@ -274,6 +258,7 @@ gw_status gw_job_read(struct gw_job **out, const char *text, size_t length, stru
     struct reader r = { .line = 0 };
     struct gw_error why = { GW_OK, "" };
     gw_status s = read_lines(&r, text, length, &why);
+    gw_codec_book_clear(&r.codecs);
     if (!s) {
         gw_layout_give(&r.layout, r.job);
         *out = r.job;

@@ -192,7 +192,7 @@ gw_status gw_link_admit(void *user, const struct gw_frame *frame, uint8_t **room
     if (frame->type != GW_PS_VALUES)
         return GW_OK;
     gw_blob_drop(link->incoming);
-    link->incoming = gw_blob_new(frame->length);
+    link->incoming = gw_blob_take(worker->payloads, frame->length);
     if (!link->incoming)
         return gw_fail(error, GW_ENOMEM, "out of memory for a pull");
     *room = link->incoming->data;

@@ -114,15 +114,16 @@ static gw_status open_codecs(const struct gw_shard *shard, struct gw_shard_part 
 static gw_status open_memory(const struct gw_shard *shard, struct gw_shard_part *p,
                              struct gw_error *error)
 {
-    int states = shard->optimizer->state_count, two_phases = shard->optimizer->measure != NULL;
-    size_t stride = gw_round_up(p->part.count, 16), arrays = (size_t)(1 + states + two_phases);
+    size_t states = (size_t)shard->optimizer->state_count;
+    size_t two_phases = shard->optimizer->measure ? 1 : 0;
+    size_t stride = gw_round_up(p->part.count, 16), arrays = 1 + states + two_phases;
     p->memory = stride <= SIZE_MAX / arrays ? calloc(stride * arrays, sizeof(float)) : NULL;
     if (!p->memory)
         return out_of_memory(error);
     p->values = (gw_f32 *)p->memory;
-    for (int k = 0; k < states; k++)
-        p->state[k] = p->values + (size_t)(1 + k) * stride;
-    p->direction = two_phases ? p->memory + (size_t)(1 + states) * stride : NULL;
+    for (size_t k = 0; k < states; k++)
+        p->state[k] = p->values + (1 + k) * stride;
+    p->direction = two_phases ? p->memory + (1 + states) * stride : NULL;
     return GW_OK;
 }
 
@@ -130,13 +131,14 @@ static gw_status open_part(struct gw_shard *shard, const struct gw_job *job, siz
                            struct gw_codec_site *site, struct gw_error *error)
 {
     struct gw_shard_part *p = &shard->part[part];
-    char **name = &shard->name[p->part.tensor];
-    if (!*name)
-        *name = strdup(job->tensor[p->part.tensor].name);
-    if (!*name)
+    char *name = shard->name[p->part.tensor];
+    if (!name)
+        name = strdup(job->tensor[p->part.tensor].name);
+    if (!name)
         return out_of_memory(error);
-    site->tensor = *name;
-    site->tensor_key = gw_hash_text(*name);
+    shard->name[p->part.tensor] = name;
+    site->tensor = name;
+    site->tensor_key = gw_hash_text(name);
     site->first = p->part.first;
     site->count = p->part.count;
     site->ranks = 1;
@@ -222,7 +224,8 @@ gw_status gw_shard_open(struct gw_shard **out, const struct gw_job *job, struct 
     if (!shard)
         return out_of_memory(error);
     shard->changes = 1;
-    gw_status s = read_terms(shard, job, error);
+    shard->payloads = gw_blob_pool_open();
+    gw_status s = shard->payloads ? read_terms(shard, job, error) : out_of_memory(error);
     if (!s)
         s = take_parts(shard, job, error);
     if (!s)
@@ -256,6 +259,7 @@ void gw_shard_close(struct gw_shard *shard)
     free(shard->part);
     free(shard->start);
     free(shard->name);
+    gw_blob_pool_close(shard->payloads);
     free(shard);
 }
 

@@ -89,9 +89,10 @@ struct gw_shard {
     struct gw_values aggregator_values;
     const struct gw_optimizer *optimizer;
     struct gw_values optimizer_values;
-    uint64_t optimizer_spec;     /* hash of it, for saved states */
-    bool difference, per_worker; /* per_worker: differences, with a copy for each */
-    uint64_t steps, changes;     /* changes: of the values */
+    uint64_t optimizer_spec;       /* hash of it, for saved states */
+    bool difference, per_worker;   /* per_worker: differences, with a copy for each */
+    uint64_t steps, changes;       /* changes: of the values */
+    struct gw_blob_pool *payloads; /* what is pulled */
     struct gw_holder shared;
     struct gw_holder **holders; /* per worker, in worker order */
     size_t holders_count;

@@ -37,15 +37,15 @@ static gw_status says_values(bool *says, const char *canonical, struct gw_error 
 /* What keeps something from run to run, or only means something among others. */
 static gw_status check_links(const struct gw_codec *c, struct gw_error *error)
 {
+    if (c->core->row->info.traits & GW_VOTE)
+        return gw_fail(error, GW_ENOTSUP,
+                       "vote cannot be pulled: signs alone say nothing of how far; use sign");
     for (const struct gw_codec *l = c; l; l = l->inner)
         if (l->row == &gw_row_ef || l->row == &gw_row_momentum)
             return gw_fail(error, GW_ENOTSUP,
                            "%s+ cannot be pulled: a server keeps back by itself what a payload "
                            "does not say; leave it out of '%s'",
                            l->row->info.name, c->spec);
-    if (c->core->row->info.traits & GW_VOTE)
-        return gw_fail(error, GW_ENOTSUP,
-                       "vote cannot be pulled: signs alone say nothing of how far; use sign");
     return GW_OK;
 }
 
@@ -143,7 +143,7 @@ static gw_status encode(struct gw_work *work, struct gw_shard_part *p, const gw_
     struct gw_codec *c = p->pull;
     size_t count = p->part.count, bound = gw_payload_bound(c, 0, count), written = 0;
     bool fixed = (c->core->row->info.traits & GW_FIXED_SIZE) != 0;
-    struct gw_blob *blob = fixed ? gw_blob_new(bound) : NULL;
+    struct gw_blob *blob = fixed ? gw_blob_take(work->shard->payloads, bound) : NULL;
     if (fixed && !blob)
         return GW_ENOMEM;
     begin_run(work, c);

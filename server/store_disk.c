@@ -97,21 +97,21 @@ static int compare_names(const void *a, const void *b)
 gw_status gw_disk_list(struct gw_disk *disk, struct gw_disk_name **names, size_t *count,
                        struct gw_error *error)
 {
-    struct name_list list;
+    struct name_list list = { .names = NULL };
     int result;
     do {
-        list = (struct name_list){ .names = NULL };
+        list.count = 0;
         result = disk->files->list(disk->files->self, disk->folder, note_name, &list);
-        if (result == 0 && !list.no_memory)
-            break;
-        int reason = errno;
-        free(list.names);
-        errno = reason;
     } while (result < 0 && errno == EINTR);
+    gw_status s = GW_OK;
     if (result < 0)
-        return failed("list", disk->folder, error);
-    if (list.no_memory)
-        return gw_fail(error, GW_ENOMEM, "out of memory for the names in %.400s", disk->folder);
+        s = failed("list", disk->folder, error);
+    else if (list.no_memory)
+        s = gw_fail(error, GW_ENOMEM, "out of memory for the names in %.400s", disk->folder);
+    if (s) {
+        free(list.names);
+        return s;
+    }
     if (list.count > 1)
         qsort(list.names, list.count, sizeof *list.names, compare_names);
     *names = list.names;

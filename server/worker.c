@@ -34,7 +34,8 @@ gw_status gw_worker_open(struct gw_worker **out, const struct gw_worker_setup *s
     worker->last = &worker->first;
     worker->links_count = setup->job->servers;
     worker->links = calloc((size_t)setup->job->servers, sizeof *worker->links);
-    gw_status s = worker->links
+    worker->payloads = gw_blob_pool_open();
+    gw_status s = worker->links && worker->payloads
                       ? gw_job_cut(&worker->parts, &worker->parts_count, setup->job, error)
                       : gw_fail(error, GW_ENOMEM, "out of memory for a worker");
     if (s) {
@@ -87,6 +88,7 @@ void gw_worker_close(struct gw_worker *worker)
     gw_job_close(worker->terms);
     gw_job_close(worker->job);
     free(worker->parts);
+    gw_blob_pool_close(worker->payloads);
     free(worker->links);
     free(worker);
 }
@@ -178,14 +180,20 @@ static const char *state_of(const struct link *link, char *text, size_t capacity
     return text;
 }
 
-void gw_worker_missing(const struct gw_worker *worker, char *text, size_t capacity)
+gw_status gw_worker_missing(const struct gw_worker *worker, char *text, size_t capacity)
 {
+    gw_status status = GW_ETIMEOUT;
     char one[512];
     size_t used = 0;
     text[0] = '\0';
-    for (int i = 0; i < worker->links_count && used < capacity; i++)
-        if (state_of(&worker->links[i], one, sizeof one))
+    for (int i = 0; i < worker->links_count && used < capacity; i++) {
+        const struct link *link = &worker->links[i];
+        if (state_of(link, one, sizeof one))
             used += (size_t)snprintf(text + used, capacity - used, "%s%s", used ? "; " : "", one);
+        if (!link->ready && link->why.status == GW_ESTATE)
+            status = GW_ESTATE;
+    }
+    return status;
 }
 
 /* ---- pushes ---------------------------------------------------------------------------------- */

@@ -49,9 +49,13 @@ void gw_worker_start(struct gw_worker *worker, struct gw_blob **initial, int64_t
 bool gw_worker_has_joined(const struct gw_worker *worker);
 const struct gw_job *gw_worker_terms(const struct gw_worker *worker);
 
-/* What ends it all, GW_OK if nothing has; and what is missing now, in words, for a deadline. */
+/* Nothing can follow: the first such failure stays. */
+void gw_worker_break(struct gw_worker *worker, gw_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* What ended it all, GW_OK if nothing has; and what is missing now, in words, for a deadline:
+ * GW_ETIMEOUT, or GW_ESTATE where a server refuses this worker for as long as things are so. */
 gw_status gw_worker_broken(const struct gw_worker *worker, struct gw_error *error);
-void gw_worker_missing(const struct gw_worker *worker, char *text, size_t capacity);
+gw_status gw_worker_missing(const struct gw_worker *worker, char *text, size_t capacity);
 
 /* ---- pushes ------------------------------------------------------------------------------------
  */

@@ -49,8 +49,9 @@ struct gw_worker {
     uint64_t instance;
     struct gw_part *parts;
     size_t parts_count;
-    struct gw_blob **initial; /* NULL: given away, or none */
-    struct gw_job *terms;     /* in force; NULL: not known yet */
+    struct gw_blob_pool *payloads; /* where values are put */
+    struct gw_blob **initial;      /* NULL: given away, or none */
+    struct gw_job *terms;          /* in force; NULL: not known yet */
     int links_count;
     struct link *links;
     struct gw_error broken;
@@ -78,8 +79,6 @@ gw_status gw_link_admit(void *link, const struct gw_frame *frame, uint8_t **room
 
 /* ---- worker.c */
 
-void gw_worker_break(struct gw_worker *worker, gw_status status, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
 void gw_worker_acked(struct gw_worker *worker, struct link *link, uint64_t number);
 void gw_worker_drop_initial(struct gw_worker *worker);
 /* A server says that this worker is as far as `clock`, and that it has ended `round`: if that is

@@ -234,6 +234,11 @@ size_t gw_keys_count(const struct gw_keys *keys)
     return keys->count;
 }
 
+uint32_t gw_keys_worker(const struct gw_keys *keys, size_t i)
+{
+    return keys->order[i]->worker;
+}
+
 /* ---- making ---------------------------------------------------------------------------------- */
 
 static size_t write_line(char *at, uint32_t worker, const uint8_t key[GW_KEY_BYTES])

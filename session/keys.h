@@ -35,6 +35,8 @@ const char *gw_keys_job(const struct gw_keys *keys);
 /* NULL: there is none for this worker. */
 const uint8_t *gw_keys_find(const struct gw_keys *keys, uint32_t worker);
 size_t gw_keys_count(const struct gw_keys *keys);
+/* The i-th worker that has one, in ascending order. */
+uint32_t gw_keys_worker(const struct gw_keys *keys, size_t i);
 
 /* Make keys for workers [first, first + count) of a job in a new file of mode 0600. Errors: GW_EIO
  * (the file exists already, ...), GW_EINVAL. */

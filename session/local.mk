@@ -10,11 +10,13 @@ libsession_la_SOURCES = \
 	session/frame.c session/frame.h \
 	session/handshake.c \
 	session/input.c \
+	session/instance.c session/instance.h \
 	session/key_file.c session/key_file.h \
 	session/keys.c session/keys.h \
 	session/listener.c \
 	session/net.c session/net.h \
 	session/output.c \
+	session/pipe.c session/pipe.h \
 	session/session.c session/session.h session/session_inside.h \
 	session/socket.c \
 	session/strangers.c session/strangers.h \

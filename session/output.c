@@ -25,6 +25,8 @@ void gw_session_queue(struct gw_session *session, struct gw_chunk *chunk,
     gw_frame_write(chunk->header, &whole);
     chunk->next = NULL;
     chunk->handed = false;
+    if (!session->first)
+        session->head_ns = now;
     *session->last = chunk;
     session->last = &chunk->next;
     session->queued += GW_FRAME_HEADER + chunk->bytes;
@@ -128,6 +130,7 @@ void gw_session_sent(struct gw_session *session, size_t bytes, int64_t now)
             return;
         }
         bytes -= left;
+        session->head_ns = now;
         take_first(session);
     }
 }

@@ -212,6 +212,12 @@ static int64_t frame_due(const struct gw_session *session)
     return after(session->frame_ns, session->setup.times.frame_ns);
 }
 
+/* The peer may not take for ever to read one either. */
+static int64_t taken_due(const struct gw_session *session)
+{
+    return session->first ? after(session->head_ns, session->setup.times.frame_ns) : INT64_MAX;
+}
+
 static int64_t dead_due(const struct gw_session *session)
 {
     return session->paused ? INT64_MAX : after(session->heard_ns, session->setup.times.dead_ns);
@@ -231,8 +237,9 @@ int64_t gw_session_deadline(const struct gw_session *session)
 {
     if (session->state == GW_SESSION_OVER)
         return INT64_MAX;
-    return earlier(earlier(handshake_due(session), frame_due(session)),
-                   earlier(dead_due(session), beat_due(session)));
+    return earlier(earlier(earlier(handshake_due(session), frame_due(session)),
+                           earlier(dead_due(session), beat_due(session))),
+                   taken_due(session));
 }
 
 static double seconds(int64_t ns)
@@ -256,6 +263,9 @@ bool gw_session_expire(struct gw_session *session, int64_t now)
                      peer, awaited[session->state], seconds(times->handshake_ns));
     else if (now >= frame_due(session))
         gw_error_set(&error, GW_ETIMEOUT, "a frame of %s was not whole after %.3g s", peer,
+                     seconds(times->frame_ns));
+    else if (now >= taken_due(session))
+        gw_error_set(&error, GW_ETIMEOUT, "%s had not taken a frame after %.3g s", peer,
                      seconds(times->frame_ns));
     else
         return false;

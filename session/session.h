@@ -19,7 +19,8 @@
  *  - Frames carry the session's job, worker and epoch, or the session is closed: a peer that was
  *    declared dead and speaks again has an old epoch.
  *  - Deadlines: `handshake_ns` for the whole handshake, `frame_ns` from a frame's first byte to its
- *    last; a slow drip extends neither. Who sends nothing at all for `dead_ns` is dead. A beat goes
+ *    last, and from when a frame is the next to be sent until the peer has taken it; a slow drip
+ *    extends none of them. Who sends nothing at all for `dead_ns` is dead. A beat goes
  *    out when nothing else did for `beat_ns`.
  *  - The first failure closes the session: GW_EVENT_CLOSED comes once, last, with status and words.
  *    What stands in the output then (a REFUSE with the reason, say) should still be sent, briefly.
@@ -108,9 +109,9 @@ bool gw_session_is_closed(const struct gw_session *session); /* CLOSED was or wi
 
 /* ---- input ----------------------------------------------------------------------------------- */
 
-/* Take bytes from the peer until there is an event; returns how many were taken. Call
- * gw_session_next until it has none, then go on with the rest. After CLOSED everything is taken and
- * thrown away. */
+/* Take bytes from the peer until there is an event; returns how many were taken, 0 while an event
+ * waits already (gw_session_ready makes one, too). Call gw_session_next until it has none, then go
+ * on with the rest. After CLOSED everything is taken and thrown away. */
 size_t gw_session_feed(struct gw_session *session, const void *bytes, size_t count, int64_t now);
 
 /* The next event; false: none now. */

@@ -59,6 +59,7 @@ struct gw_session {
     struct gw_error end;
 
     int64_t opened_ns, heard_ns, spoke_ns, frame_ns, paused_ns;
+    int64_t head_ns; /* since when the first frame of the queue is the first */
 
     /* The frame that comes, and then the event that it is until the event is taken. */
     uint8_t header[GW_FRAME_HEADER];

@@ -25,22 +25,26 @@ struct gw_listener;
 
 /* The loop is the caller's. Time is uv_now's monotonic clock in ns, refreshed. */
 gw_status gw_net_open(struct gw_net **out, uv_loop_t *loop, struct gw_error *error);
-/* Closes listeners and streams without events; the loop has to run until uv_loop_alive is 0 before
- * the caller closes it. The net is freed by then. NULL is fine. */
+/* Closes listeners and streams without events, but each stream's `gone` still comes; the loop has
+ * to run until uv_loop_alive is 0 before the caller closes it. The net is freed by then. NULL is
+ * fine. */
 void gw_net_close(struct gw_net *net);
 int64_t gw_net_now(const struct gw_net *net);
 
+/* All are called by the loop, never from within a call of this header. */
 struct gw_stream_calls {
     /* An event of the stream's session. The taker empties or releases it; the caller releases what
      * is left. On GW_EVENT_CLOSED the stream sends what is still queued (for 1 s at most), closes,
      * and is freed after the call `gone`. Any call on other streams, and gw_stream_drop of this
      * one, is allowed from here. */
     void (*event)(void *user, struct gw_stream *stream, struct gw_event *event);
-    /* A stream that was accepted; `*stream_user` may be set to its own user pointer. */
+    /* A stream that was accepted, with its session; `*stream_user` may be set to its own user
+     * pointer, which is the listener's before. May be NULL. */
     void (*accepted)(void *user, struct gw_stream *stream, void **stream_user);
     /* After some output has left: gw_session_queued is lower than it was. May be NULL. */
     void (*drained)(void *user, struct gw_stream *stream);
-    /* The stream's memory goes after this. */
+    /* The stream's memory goes after this; its session is gone already, and payloads that it had
+     * borrowed have been given back. May be NULL. */
     void (*gone)(void *user, struct gw_stream *stream);
 };
 
@@ -53,11 +57,14 @@ gw_status gw_stream_connect(struct gw_stream **out, struct gw_net *net,
                             const struct gw_stream_calls *calls, void *user,
                             struct gw_error *error);
 
+/* NULL: a connection that does not stand yet, or from `gone`. */
 struct gw_session *gw_stream_session(struct gw_stream *stream);
 const char *gw_stream_peer(const struct gw_stream *stream); /* its address, for messages */
-/* Write what the session has queued; call after gw_session_send, _refuse, _bye. */
+/* Have the loop write what the session has queued and tell its events, before it waits again; call
+ * after gw_session_send, _refuse, _bye. */
 void gw_stream_flush(struct gw_stream *stream);
-/* Read no more from it, or again: a peer that is faster than we are waits in its own kernel. */
+/* Read no more from it, or again: a peer that is faster than we are waits in its own kernel. Frames
+ * of what has been read already (64 KiB at most) still come. */
 void gw_stream_pause(struct gw_stream *stream, bool paused);
 /* Close now, without events but `gone`; what is queued is sent for up to 1 s if `linger`. */
 void gw_stream_drop(struct gw_stream *stream, bool linger);

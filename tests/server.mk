@@ -7,6 +7,61 @@ tests_fuzz_job_LDFLAGS = $(fuzz_flags)
 tests_fuzz_job_LDADD = $(rooms_LIBS)
 fuzz_targets += tests/fuzz_job
 EXTRA_DIST += tests/corpus/job
+if WITH_TOOLS
+check_PROGRAMS += tests/fuzz_top
+tests_fuzz_top_SOURCES = tests/fuzz_top.c tools/top.h tools/top_state.c tools/top_table.c \
+	$(fuzz_driver)
+tests_fuzz_top_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
+tests_fuzz_top_LDFLAGS = $(fuzz_flags)
+tests_fuzz_top_LDADD = $(JANSSON_LIBS)
+fuzz_targets += tests/fuzz_top
+TESTS += tests/test_serve.sh
+TESTS += tests/test_soak.sh
+EXTRA_DIST += tests/test_soak.sh
+endif
+
+# A worker as a process of its own, for tests that kill things.
+check_PROGRAMS += tests/ps_worker
+tests_ps_worker_SOURCES = tests/ps_worker.c
+tests_ps_worker_LDADD = libgradwire.la
+EXTRA_DIST += tests/test_serve.sh tests/corpus/top
+
+check_LTLIBRARIES += libshards.la
+libshards_la_SOURCES = tests/shards.c tests/shards.h
+libshards_la_CPPFLAGS = $(AM_CPPFLAGS) $(XXHASH_CFLAGS)
+
+check_PROGRAMS += tests/fuzz_shard_state
+tests_fuzz_shard_state_SOURCES = tests/fuzz_shard_state.c $(fuzz_driver)
+tests_fuzz_shard_state_LDFLAGS = $(fuzz_flags)
+tests_fuzz_shard_state_LDADD = libshards.la $(rooms_LIBS)
+fuzz_targets += tests/fuzz_shard_state
+EXTRA_DIST += tests/corpus/shard_state
+
+# The store.
+check_LTLIBRARIES += libstoremodel.la
+libstoremodel_la_SOURCES = tests/sim_files.c tests/sim_files.h tests/store_model.c tests/store_model.h
+
+check_PROGRAMS += tests/fuzz_log
+tests_fuzz_log_SOURCES = tests/fuzz_log.c $(fuzz_driver)
+tests_fuzz_log_LDFLAGS = $(fuzz_flags)
+tests_fuzz_log_LDADD = $(rooms_LIBS)
+fuzz_targets += tests/fuzz_log
+EXTRA_DIST += tests/corpus/log
+
+check_PROGRAMS += tests/fuzz_snapshot
+tests_fuzz_snapshot_SOURCES = tests/fuzz_snapshot.c $(fuzz_driver)
+tests_fuzz_snapshot_CPPFLAGS = $(AM_CPPFLAGS) $(XXHASH_CFLAGS)
+tests_fuzz_snapshot_LDFLAGS = $(fuzz_flags)
+tests_fuzz_snapshot_LDADD = $(rooms_LIBS)
+fuzz_targets += tests/fuzz_snapshot
+EXTRA_DIST += tests/corpus/snapshot
+
+# Jobs on a simulated network.
+
+check_LTLIBRARIES += libsimworld.la
+libsimworld_la_SOURCES = tests/sim_net.c tests/sim_net.h tests/sim_wire.c \
+	tests/sim_config.c tests/sim_demon.c tests/sim_ledger.c tests/sim_server.c \
+	tests/sim_worker.c tests/sim_world.c tests/sim_world.h
 
 if WITH_CHECK
 check_PROGRAMS += tests/test_policy
@@ -46,9 +101,66 @@ tests_test_job_memory_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
 tests_test_job_memory_LDFLAGS = \
 	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=strdup
 TESTS += tests/test_job_memory
-# The store.
-check_LTLIBRARIES += libstoremodel.la
-libstoremodel_la_SOURCES = tests/sim_files.c tests/sim_files.h tests/store_model.c tests/store_model.h
+
+check_LTLIBRARIES += libpsroom.la
+libpsroom_la_SOURCES = tests/ps_room.c tests/ps_room.h
+libpsroom_la_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+
+check_PROGRAMS += tests/test_ps
+tests_test_ps_SOURCES = tests/test_ps.c
+tests_test_ps_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_ps_LDADD = libpsroom.la libranks.la $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_ps
+
+check_PROGRAMS += tests/test_ps_calls
+tests_test_ps_calls_SOURCES = tests/test_ps_calls.c
+tests_test_ps_calls_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_ps_calls_LDADD = libpsroom.la libranks.la $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_ps_calls
+
+check_PROGRAMS += tests/test_ps_terms
+tests_test_ps_terms_SOURCES = tests/test_ps_terms.c
+tests_test_ps_terms_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_ps_terms_LDADD = libpsroom.la libranks.la $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_ps_terms
+
+check_PROGRAMS += tests/test_ps_life
+tests_test_ps_life_SOURCES = tests/test_ps_life.c
+tests_test_ps_life_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_ps_life_LDADD = libpsroom.la libranks.la $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_ps_life
+
+check_PROGRAMS += tests/test_aggregators
+tests_test_aggregators_SOURCES = tests/test_aggregators.c tests/samples.h
+tests_test_aggregators_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_aggregators_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_aggregators
+
+check_PROGRAMS += tests/test_optimizers
+tests_test_optimizers_SOURCES = tests/test_optimizers.c tests/samples.h
+tests_test_optimizers_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_optimizers_LDADD = $(rooms_LIBS) $(CHECK_LIBS) -lm
+TESTS += tests/test_optimizers
+
+check_PROGRAMS += tests/test_shard
+tests_test_shard_SOURCES = tests/test_shard.c tests/samples.h
+tests_test_shard_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_shard_LDADD = libshards.la $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_shard
+
+check_PROGRAMS += tests/test_shard_memory
+tests_test_shard_memory_SOURCES = tests/test_shard_memory.c
+tests_test_shard_memory_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_shard_memory_LDFLAGS = \
+	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=strdup
+tests_test_shard_memory_LDADD = libshards.la $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_shard_memory
+
+check_PROGRAMS += tests/test_shard_pull
+tests_test_shard_pull_SOURCES = tests/test_shard_pull.c tests/samples.h
+tests_test_shard_pull_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_shard_pull_LDADD = libshards.la $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_shard_pull
 
 check_PROGRAMS += tests/test_store
 tests_test_store_SOURCES = tests/test_store.c
@@ -75,29 +187,6 @@ tests_test_store_memory_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
 tests_test_store_memory_LDFLAGS = \
 	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=strdup
 TESTS += tests/test_store_memory
-endif
-
-check_PROGRAMS += tests/fuzz_log
-tests_fuzz_log_SOURCES = tests/fuzz_log.c $(fuzz_driver)
-tests_fuzz_log_LDFLAGS = $(fuzz_flags)
-tests_fuzz_log_LDADD = $(rooms_LIBS)
-fuzz_targets += tests/fuzz_log
-EXTRA_DIST += tests/corpus/log
-
-check_PROGRAMS += tests/fuzz_snapshot
-tests_fuzz_snapshot_SOURCES = tests/fuzz_snapshot.c $(fuzz_driver)
-tests_fuzz_snapshot_CPPFLAGS = $(AM_CPPFLAGS) $(XXHASH_CFLAGS)
-tests_fuzz_snapshot_LDFLAGS = $(fuzz_flags)
-tests_fuzz_snapshot_LDADD = $(rooms_LIBS)
-fuzz_targets += tests/fuzz_snapshot
-EXTRA_DIST += tests/corpus/snapshot
-
-# Jobs on a simulated network.
-if WITH_CHECK
-check_LTLIBRARIES += libsimworld.la
-libsimworld_la_SOURCES = tests/sim_net.c tests/sim_net.h tests/sim_wire.c \
-	tests/sim_config.c tests/sim_demon.c tests/sim_ledger.c tests/sim_server.c \
-	tests/sim_worker.c tests/sim_world.c tests/sim_world.h
 
 check_PROGRAMS += tests/test_faults
 tests_test_faults_SOURCES = tests/test_faults.c

@@ -20,10 +20,10 @@ uint64_t pair_number(uint64_t *random)
 /* As ck_assert_msg, which allocates also when all is well. */
 static void __attribute__((format(printf, 2, 3))) must(bool holds, const char *format, ...)
 {
-    char words[512];
-    va_list args;
     if (holds)
         return;
+    char words[512];
+    va_list args;
     va_start(args, format);
     vsnprintf(words, sizeof words, format, args);
     va_end(args);
@@ -135,7 +135,8 @@ void end_say(struct end *end, uint64_t *random, int64_t now)
         must(bytes <= gw_session_queued(end->session), "more bytes than are queued");
         if (count == 0)
             return;
-        if (random) /* the kernel takes a part only */
+        must(bytes > 0, "%d pieces without a byte", count);
+        if (random && bytes > 0) /* the kernel takes a part only */
             bytes = 1 + pair_number(random) % bytes;
         size_t left = bytes;
         for (int i = 0; left > 0; i++) {

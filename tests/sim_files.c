@@ -39,8 +39,6 @@ static void *must(void *memory)
     return memory;
 }
 
-/* ---- contents and names ---------------------------------------------------------------------- */
-
 static void resize(struct sim_contents *c, size_t size)
 {
     c->bytes = must(realloc(c->bytes, size + 1));
@@ -73,9 +71,10 @@ static struct sim_name *find(struct sim_names *names, const char *path)
 
 static void copy_path(char *to, const char *path)
 {
-    if (strlen(path) >= SIM_NAME_BYTES)
+    size_t bytes = strlen(path) + 1;
+    if (bytes > SIM_NAME_BYTES)
         abort();
-    strcpy(to, path);
+    memmove(to, path, bytes);
 }
 
 static void apply(struct sim_names *names, const struct sim_change *change)
@@ -496,5 +495,6 @@ uint8_t *sim_files_bytes(struct sim_files *sim, const char *path, size_t *bytes)
 
 void sim_files_cut(struct sim_files *sim, const char *path, size_t bytes)
 {
-    resize(&sim->inodes[find(&sim->seen, path)->inode].seen, bytes);
+    const struct sim_name *name = must(find(&sim->seen, path));
+    resize(&sim->inodes[name->inode].seen, bytes);
 }

@@ -142,7 +142,7 @@ END_TEST
 
 START_TEST(three_flipped_bits)
 {
-    for (uint64_t i = 0; i < 200000; i++) {
+    for (uint64_t i = 0; i < 100000; i++) {
         uint8_t header[GW_FRAME_HEADER];
         gw_frame_write(header, &sample);
         uint64_t n = number(i);
@@ -160,7 +160,7 @@ END_TEST
 /* Up to 64 bits in a row become others. */
 START_TEST(bursts)
 {
-    for (uint64_t i = 0; i < 100000; i++) {
+    for (uint64_t i = 0; i < 50000; i++) {
         uint8_t header[GW_FRAME_HEADER], before[GW_FRAME_HEADER];
         gw_frame_write(header, &sample);
         memcpy(before, header, sizeof header);

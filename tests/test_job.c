@@ -289,14 +289,14 @@ END_TEST
 
 /* ---- large ones ------------------------------------------------------------------------------ */
 
-enum { MANY = 100000 };
+enum { MANY = 100000, CODECS = 1024 };
 
 static const struct {
-    const char *before, *between;
+    const char *codec, *prefix;
 } lines[] = {
-    { "1 raw ", "." },
-    { "1 ef+topk:ratio=0.", " w" }, /* each has another codec */
-    { "1099511627776 ef+topk:ratio=0.", " a.prefix.that.all.names.have.in.common." },
+    { "topk:ratio=0.", "" }, /* as many codecs as there may be */
+    { "momentum:beta=0.5+ef+topk:ratio=0.", "" },
+    { "topk:ratio=0.", "a.prefix.that.all.of.these.names.have.in.common." },
 };
 
 /* Each text as large as may be; the test's time limit is what fails if reading is not linear. */
@@ -305,11 +305,11 @@ START_TEST(many_tensors)
     const size_t capacity = GW_JOB_TEXT_MAX - (64 << 10);
     size_t used = strlen(HEAD);
     char *text = malloc(capacity + 200);
-    memcpy(text, HEAD, used);
+    (void)snprintf(text, 200, HEAD);
     int i = 1;
     for (; i < MANY && used < capacity; i++)
-        used += (size_t)sprintf(text + used, "tensor: %s%06d%s%06d\n", lines[_i].before, i,
-                                lines[_i].between, i);
+        used += (size_t)sprintf(text + used, "tensor: 1099511627776 %s%04d %s%d\n", lines[_i].codec,
+                                1 + i % CODECS, lines[_i].prefix, i);
     struct gw_job *job = read_job(text, used);
     ck_assert_uint_eq(job->tensors, (size_t)i - 1);
     gw_job_close(job);
@@ -327,15 +327,18 @@ START_TEST(too_large)
     ck_assert_int_eq(gw_job_read(&job, text, GW_JOB_TEXT_MAX, &error), GW_EPAYLOAD);
     /* A chain of wrappers without an end, which nothing may go down into. */
     size_t used = (size_t)sprintf(text, HEAD "tensor: 1 ");
-    while (used + 4 < GW_JOB_TEXT_MAX) {
-        memcpy(text + used, "ef+", 3);
-        used += 3;
-    }
+    for (size_t i = 0; used + 1 < GW_JOB_TEXT_MAX; i++)
+        text[used++] = "ef+"[i % 3];
     text[used - 2] = ' ';
     text[used - 1] = 'a';
     text[used++] = '\n';
     ck_assert_int_eq(gw_job_read(&job, text, used, &error), GW_EPAYLOAD);
     ck_assert_ptr_nonnull(strstr(error.text, "line 5 of the job: a codec spec of "));
+    used = (size_t)sprintf(text, HEAD);
+    for (int i = 1; i <= CODECS + 1; i++)
+        used += (size_t)sprintf(text + used, "tensor: 1 topk:ratio=0.%04d %d\n", i, i);
+    ck_assert_int_eq(gw_job_read(&job, text, used, &error), GW_EPAYLOAD);
+    ck_assert_ptr_nonnull(strstr(error.text, "line 1029 of the job: a layout has at most 1024"));
     /* Short lines whose full forms would not fit. */
     used = (size_t)sprintf(text, HEAD);
     for (int i = 0; used + 40 < GW_JOB_TEXT_MAX; i++)

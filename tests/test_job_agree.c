@@ -29,7 +29,7 @@ static const struct line {
     { "feedback", "shared", "worker", true },
     { "tensor", "10 raw w", "11 raw w", true },
 };
-enum { LINES = sizeof lines / sizeof *lines };
+enum { LINES = sizeof lines / sizeof *lines, SERVERS = 1, PART = 3, TENSOR = LINES - 1 };
 
 enum says { NOTHING, ONE, OTHER };
 
@@ -83,8 +83,10 @@ START_TEST(matrix)
         theirs[_i] = (enum says)(k % 3);
         if (!lines[_i].may_be_silent && (ours[_i] == NOTHING || theirs[_i] == NOTHING))
             continue;
-        bool fits = ours[_i] == NOTHING || theirs[_i] == NOTHING || ours[_i] == theirs[_i];
-        after[_i] = ours[_i] == NOTHING ? theirs[_i] : ours[_i];
+        /* How a layout is cut is open to whom has none. */
+        bool open = ours[_i] == NOTHING || (_i >= SERVERS && _i <= PART && ours[TENSOR] == NOTHING);
+        bool fits = open || theirs[_i] == NOTHING || ours[_i] == theirs[_i];
+        after[_i] = open ? theirs[_i] : ours[_i];
         struct gw_job *a = job_of(ours), *b = job_of(theirs), *c = job_of(fits ? after : ours);
         char *wanted = gw_job_write(c), *kept = gw_job_write(b);
         struct gw_error error = { 0 };

@@ -56,8 +56,10 @@ START_TEST(made_keys_can_be_read)
     ck_assert_uint_eq(gw_keys_count(keys), 300);
     ck_assert_ptr_null(gw_keys_find(keys, 6));
     ck_assert_ptr_null(gw_keys_find(keys, 307));
-    for (uint32_t w = 7; w < 307; w++)
+    for (uint32_t w = 7; w < 307; w++) {
         ck_assert_ptr_nonnull(gw_keys_find(keys, w));
+        ck_assert_uint_eq(gw_keys_worker(keys, w - 7), w);
+    }
     /* A key of its own file is the same key. */
     struct gw_keys *one = NULL;
     ck_assert_int_eq(gw_keys_save_one(keys, 306, other, &error), GW_OK);

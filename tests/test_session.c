@@ -179,6 +179,30 @@ START_TEST(terms_too_long)
 }
 END_TEST
 
+/* The longest READY comes through; a longer one is the room's mistake. */
+START_TEST(long_ready)
+{
+    uint8_t *text = calloc(1, GW_SESSION_READY_BYTES + 1);
+    ck_assert_ptr_nonnull(text);
+    pair_open(&pair, 0, 0);
+    pair.server.answers = false;
+    pair_run(&pair);
+    struct gw_session *server = pair.server.session;
+    ck_assert_int_eq(gw_session_welcome(server, PAIR_EPOCH, pair.now), GW_OK);
+    pair_run(&pair);
+    ck_assert_int_eq(gw_session_ready(server, text, GW_SESSION_READY_BYTES + 1, pair.now),
+                     GW_EINVAL);
+    ck_assert_int_eq(gw_session_ready(server, text, GW_SESSION_READY_BYTES, pair.now), GW_OK);
+    struct iovec pieces[2];
+    ck_assert_int_eq(gw_session_output(server, pieces, 2), 2);
+    end_feed(&pair.client, pieces[0].iov_base, pieces[0].iov_len, 0, NULL, pair.now);
+    end_feed(&pair.client, pieces[1].iov_base, pieces[1].iov_len, 0, NULL, pair.now);
+    ck_assert_int_eq(end_count(&pair.client, GW_EVENT_READY), 1);
+    pair_close(&pair);
+    free(text);
+}
+END_TEST
+
 /* ---- refusals and goodbyes ------------------------------------------------------------------- */
 
 /* How far the handshake gets before somebody says no. */
@@ -249,7 +273,8 @@ START_TEST(words_of_a_refusal)
 {
     static char words[700];
     memset(words, 'w', sizeof words - 1);
-    memcpy(words, "a\x1b[2J\n\xc3\xa4 %s", 11);
+    static const char odd[11] = { 'a', 0x1b, '[', '2', 'J', '\n', '\xc3', '\xa4', ' ', '%', 's' };
+    memcpy(words, odd, sizeof odd);
     get_to(ALL);
     gw_session_refuse(pair.server.session, (gw_status)1000, words, pair.now);
     pair_run(&pair);
@@ -269,6 +294,23 @@ START_TEST(words_of_a_refusal)
         expect_closed(&pair.client, GW_EPEER, gw_status_text(GW_EPEER));
         pair_close(&pair);
     }
+}
+END_TEST
+
+/* Without words, those of the status. */
+START_TEST(no_words)
+{
+    get_to(ALL);
+    gw_session_refuse(pair.client.session, GW_ENOTSUP, NULL, pair.now);
+    gw_session_tick(pair.client.session, pair.now + 10 * (int64_t)PAIR_SECOND);
+    pair_run(&pair);
+    expect_closed(&pair.server, GW_ENOTSUP, gw_status_text(GW_ENOTSUP));
+    pair_close(&pair);
+    get_to(ALL);
+    gw_session_cut(pair.client.session, GW_EIO, NULL);
+    end_events(&pair.client, pair.now);
+    expect_closed(&pair.client, GW_EIO, gw_status_text(GW_EIO));
+    pair_close(&pair);
 }
 END_TEST
 
@@ -425,9 +467,11 @@ int main(void)
     tcase_add_test(t, frames_in_random_cuts);
     tcase_add_test(t, calls_out_of_turn);
     tcase_add_test(t, terms_too_long);
+    tcase_add_test(t, long_ready);
     tcase_add_loop_test(t, refused_at_every_stage, 0, STAGES);
     tcase_add_loop_test(t, bye_at_every_stage, 0, STAGES);
     tcase_add_test(t, words_of_a_refusal);
+    tcase_add_test(t, no_words);
     tcase_add_loop_test(t, cut_at_every_stage, 0, STAGES);
     tcase_add_test(t, what_is_queued_at_the_end);
     tcase_add_loop_test(t, loans_come_back_once, 0, ENDINGS);

@@ -233,9 +233,9 @@ END_TEST
 
 START_TEST(unknown_and_misplaced_types)
 {
-    for (uint8_t type = 0; type < GW_FRAME_FIRST_USE; type++) {
+    for (unsigned type = 0; type < GW_FRAME_FIRST_USE; type++) {
         make_ready(_i);
-        feed_frame(ours(type), NULL, 0);
+        feed_frame(ours((uint8_t)type), NULL, 0);
         if (type == GW_FRAME_BEAT)
             end_close(&victim);
         else if (type == GW_FRAME_BYE) {
@@ -275,6 +275,28 @@ START_TEST(control_frames_are_exact)
         feed_frame(frame, NULL, 0);
         expect_refused(GW_EPAYLOAD, "have to be 0");
     }
+}
+END_TEST
+
+static gw_status refuse_oddly(void *user, const struct gw_frame *frame, uint8_t **room,
+                              struct gw_error *error)
+{
+    (void)user, (void)frame, (void)error;
+    *room = wire;
+    return (gw_status)1;
+}
+
+/* A room above that takes nothing, or whose status is none. */
+START_TEST(odd_rooms_above)
+{
+    struct gw_session_setup setup = pair_setup(true, &victim);
+    setup.rules.admit = _i ? refuse_oddly : NULL;
+    end_open(&victim, &setup, now);
+    feed_hello(1, 1);
+    feed_frame(ours(GW_FRAME_TERMS), "", 0);
+    victim.count = 0;
+    feed_frame(ours(GW_FRAME_FIRST_USE), "x", 1);
+    expect_refused(_i ? GW_EPEER : GW_ENOTSUP, _i ? "was not admitted" : "where none is taken");
 }
 END_TEST
 
@@ -361,6 +383,7 @@ int main(void)
     tcase_add_loop_test(t, frames_of_others, 0, 2);
     tcase_add_loop_test(t, unknown_and_misplaced_types, 0, 2);
     tcase_add_loop_test(t, control_frames_are_exact, 0, 2);
+    tcase_add_loop_test(t, odd_rooms_above, 0, 2);
     tcase_add_loop_test(t, lengths_at_the_edge, 0, 2);
     tcase_add_loop_test(t, every_order, 0, 2);
     suite_add_tcase(suite, t);

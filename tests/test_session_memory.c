@@ -67,12 +67,21 @@ static struct gw_frame hello(void)
     return (struct gw_frame){ .type = GW_FRAME_HELLO, .job = PAIR_JOB, .worker = PAIR_WORKER };
 }
 
-/* What a stranger may try, to its end: bytes and the time, and the answers of a server that does
- * not want it. */
-static void try_something(int what, struct end *server, int64_t now)
+static uint8_t wire[70000], payload[65536];
+static const uint8_t good[16] = { 1, 0, 1, 0 };
+
+static void feed_frame(struct end *server, uint8_t type, size_t bytes, size_t most, int64_t now)
 {
-    static uint8_t wire[70000], payload[65536];
-    static const uint8_t good[16] = { 1, 0, 1, 0 };
+    struct gw_frame frame = hello();
+    frame.type = type;
+    end_feed(server, wire, raw_frame(wire, &frame, payload, bytes), most, NULL, now);
+}
+
+enum { ALONE = 8, ASKING = 13 };
+
+/* What a stranger may try who never gets as far as a HELLO. */
+static void try_alone(int what, struct end *server, int64_t now)
+{
     struct gw_frame frame = hello();
     size_t bytes = raw_frame(wire, &frame, good, sizeof good);
     switch (what) {
@@ -92,45 +101,33 @@ static void try_something(int what, struct end *server, int64_t now)
         end_feed(server, wire, GW_FRAME_HEADER, 0, NULL, now);
         break;
     case 4: /* in a frame of the room above */
-        frame.type = GW_FRAME_FIRST_USE;
-        end_feed(server, wire, raw_frame(wire, &frame, payload, sizeof payload), 0, NULL, now);
+        feed_frame(server, GW_FRAME_FIRST_USE, sizeof payload, 0, now);
         break;
-    case 5: /* the changed byte is found by a check */
-        wire[40] ^= 1;
-        end_feed(server, wire, bytes, 0, NULL, now);
-        break;
+    case 5: /* changed bytes, of the header and of the payload */
     case 6:
-        wire[70] ^= 1;
+        wire[what == 5 ? 40 : 70] ^= 1;
         end_feed(server, wire, bytes, 0, NULL, now);
         break;
-    case 7: /* a drip */
+    default: /* a drip */
         end_feed(server, wire, bytes - 1, 1, NULL, now);
         gw_session_tick(server->session, now + 10 * (int64_t)PAIR_SECOND);
-        break;
-    case 8:
-        frame.job++;
-        end_feed(server, wire, raw_frame(wire, &frame, good, sizeof good), 0, NULL, now);
-        break;
-    case 9: /* asks, and is not wanted */
-        end_feed(server, wire, bytes, 1, NULL, now);
-        gw_session_refuse(server->session, GW_EMISMATCH, "no", now);
-        break;
-    case 10: /* asks, and says more before it may */
-        end_feed(server, wire, bytes, 0, NULL, now);
-        frame.type = GW_FRAME_TERMS;
-        end_feed(server, wire, raw_frame(wire, &frame, payload, 1000), 0, NULL, now);
-        break;
-    case 11:
-        end_feed(server, wire, bytes, 0, NULL, now);
-        frame.type = GW_FRAME_REFUSE;
-        end_feed(server, wire, raw_frame(wire, &frame, payload, 604), 3, NULL, now);
-        break;
-    default:
-        end_feed(server, wire, bytes, 0, NULL, now);
-        frame.type = GW_FRAME_BYE;
-        end_feed(server, wire, raw_frame(wire, &frame, payload, 0), 3, NULL, now);
-        break;
     }
+}
+
+/* And one who asks and is not wanted, or does not wait for the answer. */
+static void try_asking(int what, struct end *server, int64_t now)
+{
+    struct gw_frame frame = hello();
+    frame.job += what == ALONE;
+    end_feed(server, wire, raw_frame(wire, &frame, good, sizeof good), 1, NULL, now);
+    if (what == ALONE + 1)
+        gw_session_refuse(server->session, GW_EMISMATCH, "no", now);
+    if (what == ALONE + 2)
+        feed_frame(server, GW_FRAME_TERMS, 1000, 0, now);
+    if (what == ALONE + 3)
+        feed_frame(server, GW_FRAME_REFUSE, 604, 3, now);
+    if (what == ALONE + 4)
+        feed_frame(server, GW_FRAME_BYE, 0, 3, now);
 }
 
 START_TEST(strangers_cost_nothing)
@@ -140,7 +137,7 @@ START_TEST(strangers_cost_nothing)
     end_open(server, &setup, PAIR_SECOND);
     server->answers = false;
     int before = asked;
-    try_something(_i, server, PAIR_SECOND);
+    (_i < ALONE ? try_alone : try_asking)(_i, server, PAIR_SECOND);
     end_events(server, PAIR_SECOND);
     end_say(server, NULL, PAIR_SECOND);
     int after = asked, alive_before = alive;
@@ -275,7 +272,7 @@ int main(void)
     Suite *suite = suite_create("session_memory");
     TCase *t = tcase_create("memory");
     tcase_set_timeout(t, 60);
-    tcase_add_loop_test(t, strangers_cost_nothing, 0, 13);
+    tcase_add_loop_test(t, strangers_cost_nothing, 0, ASKING);
     tcase_add_test(t, nothing_before_terms);
     tcase_add_test(t, admission_comes_first);
     tcase_add_test(t, every_allocation_fails);

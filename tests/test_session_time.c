@@ -145,10 +145,39 @@ START_TEST(slow_frames_are_good)
                      pair.now);
             pair.now += 1900 * ms;
             tick(&pair.server);
+            end_say(&pair.server, NULL, pair.now); /* the client takes its beats */
         }
     }
     ck_assert_int_eq(end_count(&pair.server, GW_EVENT_FRAME), 5);
     ck_assert(gw_session_is_ready(pair.server.session));
+    pair_close(&pair);
+}
+END_TEST
+
+/* A peer that is alive but reads a byte now and then does not hold a frame for ever. */
+START_TEST(dripped_output)
+{
+    pair_open(&pair, 0, 0);
+    pair_shake_hands(&pair);
+    ck_assert_int_eq(end_send(&pair.server, 16, 1, 1000, pair.now), GW_OK);
+    const struct gw_frame frame = { .version = 1,
+                                    .type = GW_FRAME_BEAT,
+                                    .job = PAIR_JOB,
+                                    .worker = PAIR_WORKER,
+                                    .epoch = PAIR_EPOCH };
+    uint8_t beat[GW_FRAME_HEADER];
+    size_t bytes = raw_frame(beat, &frame, NULL, 0);
+    int64_t start = pair.now;
+    for (; pair.now < start + 60 * s; pair.now += 500 * ms) {
+        struct iovec piece;
+        ck_assert(!gw_session_is_closed(pair.server.session));
+        ck_assert_int_eq(gw_session_output(pair.server.session, &piece, 1), 1);
+        gw_session_sent(pair.server.session, 1, pair.now);
+        end_feed(&pair.server, beat, bytes, 0, NULL, pair.now);
+        tick(&pair.server);
+    }
+    tick(&pair.server);
+    expect_closed(&pair.server, GW_ETIMEOUT, "worker 3 had not taken a frame after 60 s");
     pair_close(&pair);
 }
 END_TEST
@@ -316,6 +345,7 @@ int main(void)
     Suite *suite = suite_create("session_time");
     TCase *t = tcase_create("clock");
     tcase_set_timeout(t, 60);
+    tcase_add_test(t, dripped_output);
     tcase_add_test(t, silent_strangers);
     tcase_add_loop_test(t, dripped_handshake, 0, 2);
     tcase_add_loop_test(t, slow_judgement, 0, 2);

@@ -230,6 +230,8 @@ START_TEST(two_generations_are_kept)
     int fd = w->sim->files.open(w->sim, "/state/snapshot.3.tmp", 0100 /* O_CREAT */, 0600);
     ck_assert_int_ge(fd, 0);
     w->sim->files.close(w->sim, fd);
+    sim_files_cut(w->sim, "/state/snapshot.3.tmp", 5);
+    ck_assert(is_there(w, "/state/snapshot.3.tmp"));
     ck_assert(!is_there(w, "/state/snapshot.1") && !is_there(w, "/state/log.1"));
     must(store_model_open(m), m);
     ck_assert_msg(!is_there(w, "/state/snapshot.3.tmp"), "a temporary file was left");

@@ -141,7 +141,7 @@ static void serve(struct store_model *m, uint64_t seed, int pipe_end)
 static void one_life(struct store_model *m, uint64_t seed)
 {
     int ends[2], status;
-    uint64_t before = m->applied, told = m->durable, number;
+    uint64_t before = m->applied, told, number = 0;
     ck_assert_int_eq(pipe(ends), 0);
     pid_t child = fork();
     ck_assert_int_ge(child, 0);

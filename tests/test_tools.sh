@@ -35,7 +35,7 @@ flags_of() {
 }
 
 commands=$(timeout 60 "$program" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')
-[ "$commands" = $'info\nbench' ] || wrong "--help lists the commands '$commands'"
+[ "$commands" = $'info\nbench\nserve\nkey\ntop\nrun' ] || wrong "--help lists the commands '$commands'"
 
 # check_page PAGE ARGUMENT...: a flag is \-x in a page, at a word's start.
 check_page() {
@@ -165,6 +165,12 @@ expect 1 bench -b 4K -e 4K --json /nowhere/x
 expect 1 bench argument
 expect 1 info --man raw
 OMPI_COMM_WORLD_SIZE=2 expect 1 bench --ranks 2
+GRADWIRE_LAUNCH=self: expect 1 bench --ranks 2
+expect 1 run
+expect 1 run -n 0 true
+expect 1 run -n 2 --link 1gbit true
+expect 1 run --timeout 0 true
+expect 1 run --nothing true
 
 # The rows of bench.
 keys=$(sed -n '/^\.SH OUTPUT/,/^nmse, cosine/p' "$srcdir/doc/man/gradwire-bench.1" |
@@ -263,6 +269,13 @@ quick="-b 4K -e 64K -f 16 -n 3 -w 1"
     expect 4 bench $quick --ranks 2 --codec raw --min-busbw 1000000
     expect 3 bench -b 1M -n 1 --ranks 2 --codec raw --link 1mbit,1ms --timeout 0.1
 }
+
+# Under the program's own launcher (tests/test_run.sh has more of it).
+# shellcheck disable=SC2086 # words
+expect 0 run -n 2 --no-prefix "$program" bench $quick -c --codec raw --json "$rows"
+check_rows "$rows" 2
+grep -q '"transport":"tcp:.*"ranks":2' "$rows" || wrong "run: $(cat "$rows")"
+grep -q '^# vs_raw is against the raw plan' "$scratch/out" || wrong "run: $(cat "$scratch/out")"
 
 # Under mpirun, if this build and machine can.
 if ! command -v mpirun >/dev/null || ! grep -q '^#define GW_WITH_MPI' config.h; then

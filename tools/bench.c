@@ -138,12 +138,12 @@ int bench_run(const struct bench_options *options, const struct bench_input *inp
     return written ? written : bench.status;
 }
 
-/* Each process of an MPI job would run all ranks. */
+/* Each process of a job would run all ranks. */
 static int is_doubled(const struct bench_options *options)
 {
-    int doubled = options->ranks && getenv("OMPI_COMM_WORLD_SIZE");
+    int doubled = options->ranks && (getenv("OMPI_COMM_WORLD_SIZE") || getenv("GRADWIRE_LAUNCH"));
     if (doubled)
-        tool_complain("bench", "--ranks is for one process, not for use under mpirun");
+        tool_complain("bench", "--ranks is for one process, not for use under a launcher");
     return doubled;
 }
 

@@ -70,7 +70,8 @@ static const struct argp_option flags[] = {
 };
 
 static const char doc[] =
-    "Bandwidth and error of a collective, alone or under mpirun. Raw and fp16 runs are "
+    "Bandwidth and error of a collective, alone or under mpirun or gradwire run. Raw and fp16 runs "
+    "are "
     "interleaved with those of the codecs: vs_raw and vs_fp16 above 1 mean that the codec is "
     "faster."
     "\vGRADWIRE_TRACE=PREFIX in the environment makes PREFIX.json, a trace of all ranks for "

@@ -253,6 +253,11 @@ static void print_environment(const struct bench *bench, const char *transport)
             gw_comm_node_ranks(bench->comm), gw_comm_node_cores(bench->comm), transport);
     fprintf(text, "# %d runs after %d to warm up; time is that of the slowest rank\n",
             options->runs, options->warmup > 1 ? options->warmup : 1);
+    if (!options->overlap)
+        fprintf(text, "# vs_raw is against %s\n",
+                strcmp(transport, "mpi:") == 0 && options->op == BENCH_ALLREDUCE
+                    ? "MPI_Allreduce"
+                    : "the raw plan over the same transport, not MPI");
     gw_setting_info setting;
     for (size_t i = 0; gw_info_setting(i, &setting); i++)
         if (strcmp(setting.origin, "environment") == 0)

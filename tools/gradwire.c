@@ -22,6 +22,10 @@ struct command {
 static const struct command commands[] = {
     { "info", "gradwire info", "what this build can do, and the settings in force", tool_info },
     { "bench", "gradwire bench", "bandwidth and error of a collective", tool_bench },
+    { "serve", "gradwire serve", "a parameter server", tool_serve },
+    { "key", "gradwire key", "make the keys of a parameter server and its workers", tool_key },
+    { "top", "gradwire top", "what parameter servers do, live", tool_top },
+    { "run", "gradwire run", "processes on this machine, connected without MPI", tool_run },
 };
 
 enum { COMMANDS = sizeof commands / sizeof commands[0] };

@@ -50,7 +50,7 @@ void info_describe_range(char *text, size_t capacity, const gw_param *param)
                  *param->unit ? " " : "", param->unit);
 }
 
-static void print_params(const gw_param *params)
+void info_print_params(const gw_param *params)
 {
     for (; params && params->key; params++) {
         char range[128];
@@ -75,7 +75,7 @@ static void print_codec(const gw_codec_info *codec)
         separator = ", ";
     }
     printf("%s\n", *separator ? "" : "none");
-    print_params(codec->params);
+    info_print_params(codec->params);
 }
 
 static void print_algorithm(const gw_algorithm_info *algorithm)
@@ -90,7 +90,7 @@ static void print_algorithm(const gw_algorithm_info *algorithm)
 static void print_transport(const gw_transport_info *transport)
 {
     printf("  %-10s %s\n", transport->name, transport->sentence);
-    print_params(transport->params);
+    info_print_params(transport->params);
 }
 
 static void print_setting(const gw_setting_info *setting)
@@ -168,6 +168,7 @@ static void print_text(const char *name)
     print_codecs(name);
     print_algorithms(name);
     print_transports(name);
+    info_print_methods(name);
     print_settings(name);
 }
 
@@ -249,7 +250,7 @@ static int known(const char *name)
     for (size_t i = 0; gw_info_setting(i, &setting); i++)
         if (strcmp(setting.variable, name) == 0)
             return 1;
-    return 0;
+    return info_knows_method(name);
 }
 
 static int print_costs(struct request *request)
@@ -278,7 +279,8 @@ int tool_info(int argc, char **argv)
         { "comm", KEY_COMM, "SPEC", 0, "with --costs: on this comm", 0 },
         { "ranks", KEY_RANKS, "N", 0, "with --costs: on N ranks that are threads", 0 },
         { "codec", KEY_CODEC, "SPEC", 0, "with --costs: of this codec; may be repeated", 0 },
-        { "man", KEY_MAN, NULL, 0, "the manual page of the codecs, as roff", 0 },
+        { "man", KEY_MAN, NULL, 0, "the manual page of the codecs and of a server's terms, as roff",
+          0 },
         { 0 }
     };
     static const struct argp argp = {
@@ -286,15 +288,16 @@ int tool_info(int argc, char **argv)
         .parser = parse,
         .args_doc = "[NAME]",
         .doc = "What this build can do: kernels, codecs with their parameters and papers, "
-               "algorithms, transports, and the settings in force with where they came from. "
-               "NAME shows the codec, algorithm, transport or setting of that name alone."
+               "algorithms, transports, what a parameter server may be told, and the settings in "
+               "force with where they came from. NAME shows what has that name alone."
                "\vExit status: 0 good, 1 bad use or a wrong GRADWIRE_ setting."
     };
     struct request request = { 0 };
     if (argp_parse(&argp, argc, argv, 0, NULL, &request) != 0)
         return TOOL_BAD_USE;
     if (request.name && !known(request.name)) {
-        tool_complain("info", "no codec, algorithm, transport or setting is called %s",
+        tool_complain("info",
+                      "no codec, algorithm, transport, setting or term of a server is called %s",
                       request.name);
         return TOOL_BAD_USE;
     }

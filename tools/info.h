@@ -18,6 +18,21 @@ const char *info_kind_name(gw_param_kind kind);
 /* "integer 1 .. 8 bits", "max|l2". */
 void info_describe_range(char *text, size_t capacity, const gw_param *param);
 
+/* The tables of a parameter server. */
+struct info_methods {
+    const char *title, *key; /* for people, in JSON */
+    int (*row)(size_t index, gw_method_info *out);
+};
+
+extern const struct info_methods info_methods[]; /* ends with a row whose title is NULL */
+
+/* Rows named `name`, or all under titles if it is NULL, as text on standard output. */
+void info_print_methods(const char *name);
+int info_knows_method(const char *name);
+
+/* Each parameter on lines of its own, on standard output. */
+void info_print_params(const gw_param *params);
+
 /* The page gradwire-codecs(7), which is made from the same tables, on standard output. */
 void info_print_man(void);
 

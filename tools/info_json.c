@@ -149,6 +149,24 @@ static json_t *make_transports(const char *name)
     return array_close(array, failed);
 }
 
+static json_t *make_methods(const struct info_methods *table, const char *name)
+{
+    json_t *array = json_array();
+    int failed = 0;
+    gw_method_info method;
+    for (size_t i = 0; table->row(i, &method); i++) {
+        if (!wanted(name, method.name))
+            continue;
+        struct builder row = builder_open();
+        add_text(&row, "name", method.name);
+        add_text(&row, "sentence", method.sentence);
+        add_text(&row, "paper", method.paper);
+        add(&row, "params", make_params(method.params));
+        failed |= append(array, builder_close(&row));
+    }
+    return array_close(array, failed);
+}
+
 static json_t *make_settings(const char *name)
 {
     json_t *array = json_array();
@@ -192,6 +210,8 @@ int info_print_json(const char *name)
     add(&info, "codecs", make_codecs(name));
     add(&info, "algorithms", make_algorithms(name));
     add(&info, "transports", make_transports(name));
+    for (const struct info_methods *table = info_methods; table->title; table++)
+        add(&info, table->key, make_methods(table, name));
     add(&info, "settings", make_settings(name));
     json_t *object = builder_close(&info);
     int failed = !object || json_dumpf(object, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(12)) ||

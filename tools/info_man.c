@@ -4,6 +4,7 @@
  * tree is built, so that it cannot tell of other parameters than the parser takes. */
 #include "tools/info.h"
 
+#include <ctype.h>
 #include <stdio.h>
 
 /* Text in which nothing is a request or an escape. Lines never start with the text's own bytes. */
@@ -65,19 +66,38 @@ static void print_codecs(unsigned wrappers)
             print_codec(codec);
 }
 
+static void print_methods(const struct info_methods *table)
+{
+    gw_method_info method;
+    fputs(".SH \"SERVER ", stdout);
+    for (const char *at = table->title; *at; at++)
+        putchar(toupper((unsigned char)*at));
+    fputs("\"\n", stdout);
+    for (size_t i = 0; table->row(i, &method); i++) {
+        print_line(".SS \\fB", method.name, "\\fR\n");
+        print_line("\\&", method.sentence, ".\n");
+        if (method.paper && *method.paper)
+            print_line(".br\nPaper: ", method.paper, ".\n");
+        for (const gw_param *param = method.params; param && param->key; param++)
+            print_param(param);
+    }
+}
+
 void info_print_man(void)
 {
     printf(".TH GRADWIRE\\-CODECS 7 \"2026\" \"gradwire %s\" \"gradwire manual\"\n", gw_version());
-    fputs(
-        ".SH NAME\ngradwire\\-codecs \\- what makes gradients small, and its parameters\n"
-        ".SH SYNOPSIS\n\\fIWRAPPER\\fR[\\fB:\\fIKEY\\fB=\\fIVALUE\\fR[\\fB,\\fR...]]\\fB+\\fR..."
-        "\\fICODEC\\fR[\\fB:\\fIKEY\\fB=\\fIVALUE\\fR[\\fB,\\fR...]]\n"
-        ".SH DESCRIPTION\nA spec string names a codec, its parameters, and wrappers in front of "
-        "it:\n.BR qsgd:bits=4 ,\n.BR ef+sign .\nThe field \\fIcodec\\fR of gw_options, the "
-        "variable GRADWIRE_CODEC and the option\n.B \\-\\-codec\nof\n"
-        ".BR gradwire\\-bench (1)\ntake one. Unknown keys and values out of range are errors that "
-        "name the valid ones.\n.PP\nThe traits:\n",
-        stdout);
+    fputs(".SH NAME\ngradwire\\-codecs \\- what makes gradients small, and its parameters\n"
+          ".SH SYNOPSIS\n\\fIWRAPPER\\fR[\\fB:\\fIKEY\\fB=\\fIVALUE\\fR[\\fB,\\fR...]]\\fB+\\fR..."
+          "\\fICODEC\\fR[\\fB:\\fIKEY\\fB=\\fIVALUE\\fR[\\fB,\\fR...]]\n"
+          ".SH DESCRIPTION\nA spec string names a codec, its parameters, and wrappers in front of "
+          "it:\n.BR qsgd:bits=4 ,\n.BR ef+sign .\nThe field \\fIcodec\\fR of gw_options, the "
+          "variable GRADWIRE_CODEC and the option\n.B \\-\\-codec\nof\n"
+          ".BR gradwire\\-bench (1)\ntake one. A parameter server is told its mode, aggregator, "
+          "optimizer and durability in the "
+          "same way; see\n.BR gradwire\\-serve (1).\nUnknown keys and values out of range are "
+          "errors that "
+          "name the valid ones.\n.PP\nThe traits:\n",
+          stdout);
     for (const struct info_trait *trait = info_traits; trait->bit; trait++) {
         print_line(".TP\n\\fB", trait->name, "\\fR\n");
         print_line("\\&", trait->sentence, "\n");
@@ -86,6 +106,9 @@ void info_print_man(void)
     print_codecs(0);
     fputs(".SH WRAPPERS\n", stdout);
     print_codecs(GW_WRAPPER);
-    fputs(".SH SEE ALSO\n.BR gradwire (1),\n.BR gradwire\\-info (1),\n.BR gradwire\\-bench (1)\n",
+    for (const struct info_methods *table = info_methods; table->title; table++)
+        print_methods(table);
+    fputs(".SH SEE ALSO\n.BR gradwire (1),\n.BR gradwire\\-info (1),\n.BR gradwire\\-bench (1),\n"
+          ".BR gradwire\\-serve (1)\n",
           stdout);
 }

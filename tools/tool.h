@@ -15,6 +15,10 @@ enum tool_exit {
 /* argv[0] is "gradwire NAME"; the result is an exit status. */
 int tool_info(int argc, char **argv);
 int tool_bench(int argc, char **argv);
+int tool_serve(int argc, char **argv);
+int tool_key(int argc, char **argv);
+int tool_top(int argc, char **argv);
+int tool_run(int argc, char **argv);
 
 /* printf to standard error behind "gradwire NAME: ", as one line. */
 void tool_complain(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -146,7 +146,7 @@ GW_API size_t gw_ps_state_bytes(const gw_ps *ps);
 
 /* Write what the push codecs keep (residuals, momenta) to `buffer`. Errors: GW_ESTATE (pushes are
  * under way: wait for them first; not registered), GW_ECAPACITY. */
-GW_API GW_MUST_CHECK gw_status gw_ps_save(const gw_ps *ps, void *buffer, size_t capacity,
+GW_API GW_MUST_CHECK gw_status gw_ps_save(gw_ps *ps, void *buffer, size_t capacity,
                                           size_t *written);
 
 /* Read it back, in a worker of the same number and layout. Errors: GW_EMISMATCH, GW_EPAYLOAD,

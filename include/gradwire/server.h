@@ -91,6 +91,11 @@ GW_API GW_MUST_CHECK gw_status gw_server_query(char **json, const char *address,
  * GW_EIO (it exists, ...), GW_EINVAL; words in gw_server_error(NULL). */
 GW_API GW_MUST_CHECK gw_status gw_key_make(const char *path, const char *job, int first, int count);
 
+/* Write each worker's key of the file `path` to a new file of its own, `path`.K for worker K, mode
+ * 0600: a worker's machine needs no other. All or none. Errors: as gw_key_make; GW_EPAYLOAD (the
+ * file is damaged), GW_ENOMEM. */
+GW_API GW_MUST_CHECK gw_status gw_key_split(const char *path);
+
 /* ---- tables, for programs that list them: row i, or NULL past the last ----------------------- */
 
 typedef struct gw_method_info {
