@@ -210,4 +210,10 @@ tests_test_core_rounds_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(JANSSON_CFLAG
 tests_test_core_rounds_LDADD = libcorebox.la libstoremodel.la $(rooms_LIBS) $(CHECK_LIBS) \
 	$(JANSSON_LIBS)
 TESTS += tests/test_core_rounds
+
+check_PROGRAMS += tests/test_worker
+tests_test_worker_SOURCES = tests/test_worker.c tests/worker_box.c tests/worker_box.h
+tests_test_worker_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_worker_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_worker
 endif
