@@ -60,7 +60,7 @@ EXTRA_DIST += tests/corpus/snapshot
 
 check_LTLIBRARIES += libsimworld.la
 libsimworld_la_SOURCES = tests/sim_net.c tests/sim_net.h tests/sim_wire.c \
-	tests/sim_config.c tests/sim_demon.c tests/sim_ledger.c tests/sim_server.c \
+	tests/sim_config.c tests/sim_demon.c tests/sim_gate.c tests/sim_ledger.c tests/sim_server.c \
 	tests/sim_worker.c tests/sim_world.c tests/sim_world.h
 
 if WITH_CHECK
@@ -216,4 +216,12 @@ tests_test_worker_SOURCES = tests/test_worker.c tests/worker_box.c tests/worker_
 tests_test_worker_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_test_worker_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
 TESTS += tests/test_worker
+
+check_PROGRAMS += tests/test_ps_memory
+tests_test_ps_memory_SOURCES = tests/test_ps_memory.c
+tests_test_ps_memory_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_ps_memory_LDADD = libsimworld.la libstoremodel.la $(rooms_LIBS) $(CHECK_LIBS)
+tests_test_ps_memory_LDFLAGS = \
+	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=strdup
+TESTS += tests/test_ps_memory
 endif
