@@ -225,3 +225,21 @@ tests_test_ps_memory_LDFLAGS = \
 	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=strdup
 TESTS += tests/test_ps_memory
 endif
+
+check_PROGRAMS += tests/fuzz_server_core
+tests_fuzz_server_core_SOURCES = tests/fuzz_server_core.c \
+	tests/sim_files.c tests/sim_files.h $(fuzz_driver)
+tests_fuzz_server_core_CPPFLAGS = $(AM_CPPFLAGS)
+tests_fuzz_server_core_LDFLAGS = $(fuzz_flags)
+tests_fuzz_server_core_LDADD = $(rooms_LIBS)
+fuzz_targets += tests/fuzz_server_core
+EXTRA_DIST += tests/corpus/server_core
+
+check_PROGRAMS += tests/fuzz_core_state
+tests_fuzz_core_state_SOURCES = tests/fuzz_core_state.c \
+	tests/sim_files.c tests/sim_files.h $(fuzz_driver)
+tests_fuzz_core_state_CPPFLAGS = $(AM_CPPFLAGS)
+tests_fuzz_core_state_LDFLAGS = $(fuzz_flags)
+tests_fuzz_core_state_LDADD = $(rooms_LIBS)
+fuzz_targets += tests/fuzz_core_state
+EXTRA_DIST += tests/corpus/core_state
