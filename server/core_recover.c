@@ -346,7 +346,8 @@ static gw_status replay_late(struct gw_core *core, struct reader *r, struct gw_e
 static gw_status read_takes(struct gw_core *core, struct reader *r, uint64_t count,
                             struct gw_error *error)
 {
-    memset(core->take, 0, core->members_count * sizeof *core->take);
+    for (size_t i = 0; i < core->members_count; i++)
+        core->take[i] = 0;
     for (uint64_t i = 0; i < count && !r->bad; i++) {
         uint32_t worker = get_u32(r);
         (void)get_u32(r);
