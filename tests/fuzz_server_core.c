@@ -218,7 +218,8 @@ static struct gw_blob *part_of(uint32_t part, uint8_t y, const uint8_t *body, si
     float values[COUNT + 1] = { 1, -2, 3, 0.5f };
     if (y & 128)
         return gw_blob_copy(body, bytes);
-    memcpy(values, body, gw_min_size(bytes, sizeof values));
+    if (bytes > 0)
+        memcpy(values, body, gw_min_size(bytes, sizeof values));
     return gw_raw_blob(values, COUNT + part % TENSORS);
 }
 

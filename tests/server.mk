@@ -224,6 +224,12 @@ tests_test_ps_memory_LDADD = libsimworld.la libstoremodel.la $(rooms_LIBS) $(CHE
 tests_test_ps_memory_LDFLAGS = \
 	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=strdup
 TESTS += tests/test_ps_memory
+
+check_PROGRAMS += tests/test_encoder
+tests_test_encoder_SOURCES = tests/test_encoder.c
+tests_test_encoder_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(XXHASH_CFLAGS)
+tests_test_encoder_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_encoder
 endif
 
 check_PROGRAMS += tests/fuzz_server_core
