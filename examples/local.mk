@@ -19,8 +19,10 @@ examples_train_SOURCES = \
 	examples/training/model.c examples/training/model.h \
 	examples/training/optimizer.c examples/training/optimizer.h \
 	examples/training/options.c examples/training/options.h \
+	examples/training/pushpull.c \
 	examples/training/report.c examples/training/report.h \
 	examples/training/resume.c \
+	examples/training/serve.c examples/training/serve_place.c \
 	examples/training/text.c \
 	examples/training/train.c examples/training/trainer.h
 examples_train_CPPFLAGS = $(AM_CPPFLAGS) $(EXAMPLES_CFLAGS)

@@ -116,6 +116,7 @@ struct gw_core {
     struct gw_push_view *views;
     size_t views_room;
     bool going, again; /* gw_core_go_on is not entered twice */
+    bool holds_acks;   /* of workers with many pushes waiting */
 
     struct gw_store *store;
     bool storing, snapshotting; /* an operation of the store is under way; it is a snapshot */
@@ -207,6 +208,8 @@ void gw_core_log_round(struct gw_core *core, size_t count);
 /* Start what the disk should do next, if anything. */
 void gw_core_store(struct gw_core *core);
 bool gw_core_wants_snapshot(const struct gw_core *core);
+/* Nobody may see this round, and no round may follow, before its snapshot has been begun. */
+bool gw_core_waits_for_snapshot(const struct gw_core *core);
 bool gw_core_is_safe(const struct gw_core *core, uint64_t serial);
 
 /* ---- core_recover.c */

@@ -289,8 +289,12 @@ static void step(struct gw_core *core)
 {
     if (core->work || !core->shard)
         return;
+    if (core->holds_acks) {
+        core->holds_acks = false; /* unless the call finds some again */
+        gw_core_release_all_acks(core);
+    }
     forget_left(core);
-    if (answer_pulls(core))
+    if (gw_core_waits_for_snapshot(core) || answer_pulls(core))
         return;
     if (!gw_core_wants_snapshot(core))
         (void)start_round(core);

@@ -180,6 +180,18 @@ bool gw_core_wants_snapshot(const struct gw_core *core)
            core->store_retry_ns == 0 && snapshot_is_due(core);
 }
 
+/* With durability "snapshot" it is taken before anybody has seen the round that it is of, so that
+ * no push of the next one is in it: workers who save states of their own at the same rounds find a
+ * server that fits them. If the one before is still being written, all wait for the disk, and a
+ * kill takes back as many rounds as were asked for. */
+bool gw_core_waits_for_snapshot(const struct gw_core *core)
+{
+    return core->durability.kind == GW_DURABLE_SNAPSHOT &&
+           (gw_core_wants_snapshot(core) ||
+            (core->snapshotting &&
+             core->policy.round - core->image_round >= core->durability.every));
+}
+
 static void start_snapshot(struct gw_core *core)
 {
     gw_error_clear(&core->task_error);
@@ -195,6 +207,7 @@ static void start_snapshot(struct gw_core *core)
     core->storing_serial = core->appended;
     core->image_round = core->policy.round;
     core->snapshot_wanted = core->sick = false; /* what is appended from now on has a new file */
+    core->again = true;                         /* pulls that waited for this */
     core->world.background(core->world.user, run_snapshot, end_snapshot, core);
 }
 

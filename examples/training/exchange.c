@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* SPDX-FileCopyrightText: 2026 the gradwire authors */
 /*
- * Everything that the trainer asks of gradwire: a reducer of the gradient's tensors, a step of it
- * for every step of training, and a few small exact collectives beside it.
+ * Everything that the trainer asks of an allreduce: a reducer of the gradient's tensors, a step of
+ * it for every step of training, and a few small exact collectives beside it.
  */
 #include "trainer.h"
 
@@ -47,6 +47,8 @@ void exchange_ready(void *context, size_t tensor)
     if ((uint64_t)(trainer->ranks - trainer->rank) <= trainer->options->invert_ranks)
         for (size_t i = 0; i < place->count; i++)
             at[i] = -at[i];
+    if (!trainer->reducer) /* servers get all of it at once */
+        return;
     gw_status status = gw_reducer_ready(trainer->reducer, tensor, at, at);
     if (status != GW_OK)
         trainer->marking =
@@ -65,6 +67,8 @@ int exchange_gradient(tr_trainer *trainer)
         return report_status(status, "summing gradients", gw_reducer_error(trainer->reducer));
     trainer->progress.sent_bytes += stats.sent_bytes;
     trainer->progress.raw_bytes += stats.raw_bytes;
+    trainer->progress.received_bytes += stats.received_bytes;
+    trainer->progress.raw_received_bytes += stats.raw_bytes;
     return EXIT_GOOD;
 }
 
@@ -128,6 +132,9 @@ int exchange_digest(tr_trainer *trainer, uint64_t *digest)
     uint64_t mine =
         digest_bytes(DIGEST_START, model->parameters, model->parameters_count * sizeof(float));
     int code = EXIT_GOOD;
+    *digest = mine;
+    if (!trainer->replicas)
+        return EXIT_GOOD;
     uint64_t *all = gather(trainer, mine, &code);
     if (!all)
         return code;
@@ -137,7 +144,6 @@ int exchange_digest(tr_trainer *trainer, uint64_t *digest)
                                 "after step %" PRIu64 " rank %d's parameters are %016" PRIx64
                                 ", rank 0's %016" PRIx64,
                                 trainer->progress.step, r, all[r], all[0]);
-    *digest = all[0];
     free(all);
     return code;
 }

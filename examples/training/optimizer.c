@@ -36,7 +36,8 @@ static void step_sgd(tr_optimizer *optimizer, float *parameters, const float *gr
 static void step_adam(tr_optimizer *optimizer, float *parameters, const float *gradient,
                       double rate, size_t step)
 {
-    const float beta1 = optimizer->momentum, beta2 = 0.99f, tiny = 1e-8f;
+    const float beta1 = optimizer->momentum, beta2 = (float)OPTIMIZER_ADAM_BETA2,
+                tiny = (float)OPTIMIZER_ADAM_EPSILON;
     float *mean = optimizer->moments, *square = mean + optimizer->count;
     double t = (double)step + 1;
     float fix1 = (float)(rate / (1 - pow(beta1, t))), fix2 = (float)(1 / (1 - pow(beta2, t)));

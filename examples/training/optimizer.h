@@ -6,6 +6,10 @@
 
 #include <stddef.h>
 
+/* Adam's other two numbers. */
+#define OPTIMIZER_ADAM_BETA2   0.99
+#define OPTIMIZER_ADAM_EPSILON 1e-8
+
 typedef enum optimizer_kind { OPTIMIZER_SGD, OPTIMIZER_ADAM } optimizer_kind;
 typedef enum tr_schedule { SCHEDULE_CONSTANT, SCHEDULE_LINEAR, SCHEDULE_COSINE } tr_schedule;
 

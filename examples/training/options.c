@@ -30,6 +30,16 @@ enum { /* keys of options without a letter */
        KEY_GATE,
        KEY_INVERT,
        KEY_RESCALE,
+       KEY_PS,
+       KEY_SERVE,
+       KEY_WORKER,
+       KEY_WORKERS,
+       KEY_MODE,
+       KEY_AGGREGATOR,
+       KEY_PULL,
+       KEY_FEEDBACK,
+       KEY_KEYS,
+       KEY_JOB,
        KEY_TEXT,
        KEY_IMAGES,
        KEY_CONTEXT,
@@ -81,14 +91,29 @@ static const struct argp_option option_table[] = {
       0 },
     { "rescale", KEY_RESCALE, "yes|no", 0,
       "rescale residuals when the rate changes (yes for sgd without momentum, else no)", 0 },
-    { NULL, 0, NULL, 0, "Data and model:", 2 },
+    { NULL, 0, NULL, 0,
+      "Parameter servers instead (--codec is of pushes, the optimizer is theirs):", 2 },
+    { "ps", KEY_PS, "ADDRESS,..", 0, "push to and pull from these, such as tcp:127.0.0.1:4500", 0 },
+    { "serve", KEY_SERVE, "S", 0, "the first S ranks of this job are the servers", 0 },
+    { "worker", KEY_WORKER, "K", 0, "number of the worker that rank 0 of this job is (0)", 0 },
+    { "workers", KEY_WORKERS, "N", 0, "that the first round waits for (this job's)", 0 },
+    { "mode", KEY_MODE, "SPEC", 0, "sync, quorum:k=3, async or ssp:s=2 (the server's, else sync)",
+      0 },
+    { "aggregator", KEY_AGGREGATOR, "SPEC", 0,
+      "mean, vote, median, trimmed, clip (vote for codecs that vote; the server's, else mean)", 0 },
+    { "pull", KEY_PULL, "SPEC", 0, "codec of pulls, such as fp16 (the server's, else raw)", 0 },
+    { "feedback", KEY_FEEDBACK, "WHOSE", 0,
+      "what a pull keeps back: shared, or by worker (the server's, else shared)", 0 },
+    { "keys", KEY_KEYS, "FILE", 0, "key file, for servers on other machines", 0 },
+    { "job", KEY_JOB, "NAME", 0, "that servers, workers and keys share (gradwire)", 0 },
+    { NULL, 0, NULL, 0, "Data and model:", 3 },
     { "text", KEY_TEXT, "FILE", 0, "text to learn (default: /usr/share/common-licenses)", 0 },
     { "images", KEY_IMAGES, "DIR", 0, "learn to classify images in the MNIST format instead", 0 },
     { "context", KEY_CONTEXT, "N", 0, "characters that the next is told from (16)", 0 },
     { "embed", KEY_EMBED, "N", 0, "numbers per character (32)", 0 },
     { "hidden", KEY_HIDDEN, "N,N..", 0, "widths of the hidden layers (1024,512)", 0 },
     { "activation", KEY_ACTIVATION, "NAME", 0, "relu or tanh (relu)", 0 },
-    { NULL, 0, NULL, 0, "Training:", 3 },
+    { NULL, 0, NULL, 0, "Training:", 4 },
     { "steps", 'n', "N", 0, "steps (120)", 0 },
     { "batch", 'b', "N", 0, "examples per rank and step (48)", 0 },
     { "seed", KEY_SEED, "N", 0, "of parameters, examples and codecs (1)", 0 },
@@ -102,7 +127,7 @@ static const struct argp_option option_table[] = {
     { "momentum", KEY_MOMENTUM, "X", 0,
       "of sgd, or beta1 of adam (0.9; 0 for sgd with vote, sign, onebit, terngrad and topk)", 0 },
     { "target-loss", KEY_TARGET, "X", 0, "stop when the held-out loss is at most this", 0 },
-    { NULL, 0, NULL, 0, "Reports:", 4 },
+    { NULL, 0, NULL, 0, "Reports:", 5 },
     { "eval-every", KEY_EVAL_EVERY, "N", 0,
       "steps between held-out losses (10; 0: first and last only)", 0 },
     { "eval-count", KEY_EVAL_COUNT, "N", 0, "held-out examples to use (2048; 0: all)", 0 },
@@ -112,7 +137,7 @@ static const struct argp_option option_table[] = {
     { "show-progress", KEY_SHOW_PROGRESS, NULL, 0, "show progress even when no terminal is there",
       0 },
     { "verify", KEY_VERIFY, NULL, 0, "compare the ranks' parameters at every held-out loss", 0 },
-    { NULL, 0, NULL, 0, "Checkpoints:", 5 },
+    { NULL, 0, NULL, 0, "Checkpoints:", 6 },
     { "checkpoint", KEY_CHECKPOINT, "FILE", 0, "save to FILE.RANK", 0 },
     { "checkpoint-every", KEY_CHECKPOINT_EVERY, "N", 0, "steps between two (50)", 0 },
     { "resume", KEY_RESUME, NULL, 0, "go on from the newest step that every rank has saved", 0 },
@@ -202,6 +227,9 @@ static int parse_integer(int key, const char *word, tr_options *options, struct 
         { KEY_EVAL_COUNT, "eval-count", 0, 1 << 30, &options->eval_count },
         { KEY_CHECKPOINT_EVERY, "checkpoint-every", 1, 1 << 30, &options->checkpoint_every },
         { KEY_DIE_AT, "die-at", 1, 1 << 30, &options->die_at },
+        { KEY_SERVE, "serve", 1, 256, &options->serve },
+        { KEY_WORKER, "worker", 0, 65535, &options->worker },
+        { KEY_WORKERS, "workers", 1, 65536, &options->workers },
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (table[i].key == key) {
@@ -242,6 +270,10 @@ static int parse_text(int key, const char *word, tr_options *options)
         { 'a', &options->algorithm },     { KEY_TEXT, &options->text },
         { KEY_IMAGES, &options->images }, { KEY_JSON, &options->json },
         { KEY_CURVE, &options->curve },   { KEY_CHECKPOINT, &options->checkpoint },
+        { KEY_PS, &options->ps },         { KEY_MODE, &options->mode },
+        { KEY_PULL, &options->pull },     { KEY_AGGREGATOR, &options->aggregator },
+        { KEY_KEYS, &options->keys },     { KEY_FEEDBACK, &options->feedback },
+        { KEY_JOB, &options->job },
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (table[i].key == key) {
@@ -249,6 +281,26 @@ static int parse_text(int key, const char *word, tr_options *options)
             return 1;
         }
     return 0;
+}
+
+/* Options that mean something for an allreduce only, and those for servers only. */
+static void check_exchange(tr_options *options, struct argp_state *state)
+{
+    options->pushes = options->ps || options->serve;
+    int summing = options->algorithm || options->bucket_bytes || options->threads ||
+                  options->driver || options->gate || options->rescale == 1;
+    int serving = options->worker || options->workers || options->mode || options->aggregator ||
+                  options->pull || options->feedback || options->keys || options->job;
+    if (options->ps && options->serve)
+        argp_error(state, "--serve makes servers, --ps names some that run: give one of the two");
+    if (options->pushes && summing)
+        argp_error(state, "--algorithm, --bucket, --progress, --threads, --gate and --rescale are "
+                          "of the allreduce, not of parameter servers");
+    if (!options->pushes && serving)
+        argp_error(state, "--worker, --workers, --mode, --aggregator, --pull, --feedback, --keys "
+                          "and --job need --ps or --serve");
+    if (options->serve && options->keys)
+        argp_error(state, "--serve makes the keys that it needs: leave --keys out");
 }
 
 static error_t parse(int key, char *word, struct argp_state *state)
@@ -304,6 +356,7 @@ static error_t parse(int key, char *word, struct argp_state *state)
     case ARGP_KEY_END:
         if (options->resume && !options->checkpoint)
             argp_error(state, "--resume needs --checkpoint FILE");
+        check_exchange(options, state);
         break;
     default:
         if (!parse_integer(key, word, options, state) && !parse_real(key, word, options, state) &&
@@ -339,7 +392,9 @@ static void choose_defaults(tr_options *options)
     if (options->momentum < 0)
         options->momentum = sgd && (options->vote || coarse) ? 0 : 0.9;
     if (options->rescale < 0)
-        options->rescale = sgd && options->momentum == 0;
+        options->rescale = sgd && options->momentum == 0 && !options->pushes;
+    if (options->pushes && options->vote && !options->aggregator)
+        options->aggregator = "vote";
     if (options->warmup > options->steps / 4)
         options->warmup = options->steps / 4;
 }
@@ -382,6 +437,11 @@ void options_parse(tr_options *out, int argc, char **argv)
     choose_defaults(out);
 }
 
+static const char *or_server(const char *term)
+{
+    return term ? term : "the server's";
+}
+
 void options_describe(const tr_options *options, char *text, size_t capacity)
 {
     size_t used = (size_t)snprintf(
@@ -399,4 +459,8 @@ void options_describe(const tr_options *options, char *text, size_t capacity)
     for (size_t i = 0; i < options->rules_count && used < capacity; i++)
         used += (size_t)snprintf(text + used, capacity - used, ", rule %s=%s",
                                  options->rules[i].glob, options->rules[i].codec);
+    if (options->pushes && used < capacity)
+        snprintf(text + used, capacity - used, ", mode %s, aggregator %s, pull %s, feedback %s",
+                 or_server(options->mode), or_server(options->aggregator), or_server(options->pull),
+                 or_server(options->feedback));
 }

@@ -24,6 +24,13 @@ typedef struct tr_options {
     gw_gate gate;
     uint64_t invert_ranks;
     int rescale, vote; /* vote: the codec gives +1 and -1 */
+    /* parameter servers instead of an allreduce; NULL: what the server says */
+    int pushes;       /* this is asked for: --ps or --serve */
+    const char *ps;   /* their addresses */
+    uint64_t serve;   /* so many of the first ranks are servers */
+    uint64_t worker;  /* number of this job's first worker */
+    uint64_t workers; /* that the first round waits for; 0: this job's */
+    const char *mode, *aggregator, *pull, *feedback, *keys, *job;
     /* data and model */
     const char *text, *images;
     uint64_t context, embed;

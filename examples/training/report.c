@@ -67,14 +67,14 @@ int report_curve(const char *path, const tr_progress *progress, int begin)
     return EXIT_GOOD;
 }
 
-static double bytes_per_step(const tr_progress *progress)
+static double per_step(const tr_progress *progress, uint64_t bytes)
 {
-    return progress->step ? (double)progress->sent_bytes / (double)progress->step : 0;
+    return progress->step ? (double)bytes / (double)progress->step : 0;
 }
 
-static double ratio(const tr_progress *progress)
+static double ratio(uint64_t raw, uint64_t bytes)
 {
-    return progress->sent_bytes ? (double)progress->raw_bytes / (double)progress->sent_bytes : 1;
+    return bytes ? (double)raw / (double)bytes : 1;
 }
 
 void report_words(const tr_progress *progress, const tr_result *result)
@@ -86,11 +86,17 @@ void report_words(const tr_progress *progress, const tr_result *result)
     printf("  loss %.4f in training, %.4f held out; accuracy %.3f\n", progress->train_loss,
            progress->heldout_loss, progress->accuracy);
     printf("  %.0f bytes sent per step and rank, %.1f times less than raw\n",
-           bytes_per_step(progress), ratio(progress));
+           per_step(progress, progress->sent_bytes),
+           ratio(progress->raw_bytes, progress->sent_bytes));
+    if (result->pushes)
+        printf("  %.0f bytes pulled per step and rank, %.1f times less than raw\n",
+               per_step(progress, progress->received_bytes),
+               ratio(progress->raw_received_bytes, progress->received_bytes));
     printf("  %.2f s: %.2f computing, %.2f exchanging, %.2f updating; and %.2f evaluating\n",
            progress_seconds(progress), progress->compute_s, progress->exchange_s,
            progress->update_s, progress->evaluation_s);
-    printf("  digest %016" PRIx64 ", equal on all ranks\n", result->digest);
+    printf("  digest %016" PRIx64 ", %s\n", result->digest,
+           result->equal ? "equal on all ranks" : "of this worker's last pull");
 }
 
 int report_json(const char *path, const tr_progress *progress, const tr_result *result)
@@ -99,16 +105,19 @@ int report_json(const char *path, const tr_progress *progress, const tr_result *
     snprintf(digest, sizeof digest, "%016" PRIx64, result->digest);
     json_t *object = json_pack(
         "{s:s, s:s, s:i, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:s, s:f, s:s, s:s, s:s, s:s, s:f, "
-        "s:f, s:f, s:f, s:f, s:f, s:b}",
+        "s:f, s:f, s:f, s:f, s:f, s:b, s:f, s:f}",
         "codec", result->codec, "algorithm", result->algorithm, "ranks", result->ranks, "steps",
         (json_int_t)progress->step, "params", (json_int_t)result->parameters, "train_loss",
         progress->train_loss, "heldout_loss", progress->heldout_loss, "accuracy",
-        progress->accuracy, "bytes_per_step", bytes_per_step(progress), "seconds",
-        progress_seconds(progress), "digest", digest, "ratio", ratio(progress), "reason",
-        result->reason, "comm", result->comm, "data", result->data, "optimizer", result->optimizer,
-        "lr", result->rate, "momentum", result->momentum, "compute_s", progress->compute_s,
-        "exchange_s", progress->exchange_s, "update_s", progress->update_s, "evaluation_s",
-        progress->evaluation_s, "resumed", result->resumed);
+        progress->accuracy, "bytes_per_step", per_step(progress, progress->sent_bytes), "seconds",
+        progress_seconds(progress), "digest", digest, "ratio",
+        ratio(progress->raw_bytes, progress->sent_bytes), "reason", result->reason, "comm",
+        result->comm, "data", result->data, "optimizer", result->optimizer, "lr", result->rate,
+        "momentum", result->momentum, "compute_s", progress->compute_s, "exchange_s",
+        progress->exchange_s, "update_s", progress->update_s, "evaluation_s",
+        progress->evaluation_s, "resumed", result->resumed, "received_per_step",
+        per_step(progress, progress->received_bytes), "pull_ratio",
+        ratio(progress->raw_received_bytes, progress->received_bytes));
     if (!object)
         return report_error(EXIT_WRONG, "the result cannot be written as JSON");
     FILE *file = strcmp(path, "-") == 0 ? stdout : fopen(path, "w");

@@ -13,9 +13,10 @@ enum { EXIT_GOOD = 0, EXIT_USAGE = 1, EXIT_WRONG = 2, EXIT_COMM = 3 };
 
 /* Where a run stands; saved in checkpoints as it is. */
 typedef struct tr_progress {
-    uint64_t step;               /* steps done */
-    uint64_t sent_bytes;         /* by this rank in these steps */
-    uint64_t raw_bytes;          /* what raw would have sent */
+    uint64_t step;       /* steps done */
+    uint64_t sent_bytes; /* by this rank in these steps */
+    uint64_t raw_bytes;  /* what raw would have sent */
+    uint64_t received_bytes, raw_received_bytes;
     double loss_sum, loss_count; /* training losses since the last evaluation, of this rank */
     double train_loss, heldout_loss, accuracy; /* of the last evaluation, of all ranks */
     double compute_s, exchange_s, update_s, evaluation_s;
@@ -30,6 +31,8 @@ typedef struct tr_result {
     uint64_t steps, parameters, digest;
     double rate, momentum;
     int resumed;
+    int equal;  /* all ranks' parameters have this digest */
+    int pushes; /* to parameter servers */
 } tr_result;
 
 /* Say on stderr what is wrong; the value is `code`, in sight of compilers and analyzers. */

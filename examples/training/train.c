@@ -2,7 +2,8 @@
 /* SPDX-FileCopyrightText: 2026 the gradwire authors */
 /*
  * Data-parallel training: every rank computes the gradient of its own examples, gradwire makes
- * their mean, every rank takes the same step. The rest is measuring what that cost. See
+ * their mean, every rank takes the same step; or they push gradients to parameter servers, which
+ * take the step, and pull what became of the parameters. The rest is measuring what that cost. See
  * doc/training.md.
  */
 #include "trainer.h"
@@ -29,7 +30,7 @@ static void compute_gradient(tr_trainer *trainer)
     const tr_options *options = trainer->options;
     for (size_t i = 0; i < options->batch; i++) {
         uint64_t bits =
-            random_bits(options->seed, trainer->progress.step, (uint64_t)trainer->rank, i);
+            random_bits(options->seed, trainer->progress.step, (uint64_t)trainer->worker, i);
         trainer_take(trainer, DATA_TRAIN, bits % trainer->data.counts[DATA_TRAIN], i);
     }
     tr_batch batch = { trainer->inputs, trainer->labels, options->batch };
@@ -58,12 +59,13 @@ static int step_once(tr_trainer *trainer)
     }
     compute_gradient(trainer);
     double computed = seconds_now();
-    int code = exchange_gradient(trainer);
+    int code = trainer->ps ? pushpull_step(trainer, rate) : exchange_gradient(trainer);
     if (code != EXIT_GOOD)
         return code;
     double exchanged = seconds_now();
-    optimizer_step(&trainer->optimizer, trainer->model.parameters, trainer->gradient, rate,
-                   progress->step);
+    if (!trainer->ps)
+        optimizer_step(&trainer->optimizer, trainer->model.parameters, trainer->gradient, rate,
+                       progress->step);
     progress->compute_s += computed - start;
     progress->exchange_s += exchanged - computed;
     progress->update_s += seconds_now() - exchanged;
@@ -100,7 +102,7 @@ static int look(tr_trainer *trainer, int *stop)
 static int train(tr_trainer *trainer)
 {
     int stop = 0, code = EXIT_GOOD;
-    if (!trainer->resumed)
+    if (!trainer->resumed || trainer->progress.step == trainer->options->steps)
         code = look(trainer, &stop);
     while (code == EXIT_GOOD && !stop) {
         if (trainer->options->die_at == trainer->progress.step + 1 &&
@@ -118,11 +120,15 @@ static int train(tr_trainer *trainer)
 static int report(tr_trainer *trainer)
 {
     const tr_options *options = trainer->options;
+    const tr_serving *serving = &trainer->serving;
+    const gw_plan *plan = trainer->ps ? NULL : exchange_largest(trainer);
     tr_result result = {
         .codec = options->codec,
-        .algorithm = gw_plan_algorithm(exchange_largest(trainer)),
-        .reason = gw_plan_reason(exchange_largest(trainer)),
-        .comm = gw_comm_spec(trainer->comm),
+        .algorithm = plan ? gw_plan_algorithm(plan) : "push and pull",
+        .reason = plan ? gw_plan_reason(plan) : "parameter servers were asked for",
+        .comm = plan                 ? gw_comm_spec(trainer->comm)
+                : serving->addresses ? serving->addresses
+                                     : options->ps,
         .data = options->images ? options->images
                 : options->text ? options->text
                                 : "licenses",
@@ -132,6 +138,8 @@ static int report(tr_trainer *trainer)
         .rate = options->rate,
         .momentum = options->momentum,
         .resumed = trainer->resumed,
+        .equal = trainer->replicas,
+        .pushes = trainer->ps != NULL,
     };
     int code = exchange_digest(trainer, &result.digest);
     if (code != EXIT_GOOD || trainer->rank != 0)
@@ -168,10 +176,10 @@ static int open_local(tr_trainer *trainer)
     trainer->gradient = malloc(count * sizeof(float));
     trainer->inputs = malloc(options->batch * sizeof *trainer->inputs);
     trainer->labels = malloc(options->batch);
-    if (optimizer_open(&trainer->optimizer, options->optimizer, options->momentum, count) != 0 ||
-        !trainer->gradient || !trainer->inputs || !trainer->labels)
-        return report_error(EXIT_USAGE, "no memory for %zu parameters", count);
-    return EXIT_GOOD;
+    int bad = !trainer->gradient || !trainer->inputs || !trainer->labels;
+    if (!bad && !options->pushes) /* else it is the servers' */
+        bad = optimizer_open(&trainer->optimizer, options->optimizer, options->momentum, count);
+    return bad ? report_error(EXIT_USAGE, "no memory for %zu parameters", count) : EXIT_GOOD;
 }
 
 static int open_comm(tr_trainer *trainer)
@@ -181,6 +189,8 @@ static int open_comm(tr_trainer *trainer)
         return report_status(status, "opening the comm", gw_comm_error(NULL));
     trainer->rank = gw_comm_rank(trainer->comm);
     trainer->ranks = gw_comm_size(trainer->comm);
+    trainer->worker = trainer->rank + (int)trainer->options->worker;
+    trainer->lockstep = trainer->replicas = 1;
     if (trainer->options->timeout_s > 0)
         status = gw_comm_set_timeout(trainer->comm, trainer->options->timeout_s);
     if (status != GW_OK)
@@ -198,33 +208,70 @@ static void close_local(tr_trainer *trainer)
     data_close(&trainer->data);
 }
 
+/* From here on a rank that fails alone, over a file of its own or a server, leaves without a word,
+ * so that mpirun ends the job: closing the comm would wait for the others. `*together`: all ranks
+ * have come here, or all fail. */
+static int work(tr_trainer *trainer, int *together)
+{
+    const tr_options *options = trainer->options;
+    int code = options->pushes ? pushpull_open(trainer) : exchange_open(trainer);
+    *together = code != EXIT_COMM;
+    if (code == EXIT_GOOD && options->resume) {
+        code = resume_load(trainer);
+        *together = code == EXIT_GOOD;
+    }
+    if (code == EXIT_GOOD) {
+        code = train(trainer);
+        *together = code == EXIT_GOOD || code == EXIT_WRONG;
+    }
+    if (code == EXIT_GOOD)
+        code = report(trainer);
+    if (code == EXIT_GOOD && trainer->ps)
+        code = pushpull_leave(trainer);
+    return code;
+}
+
+/* Servers' work is to wait for the others. */
+static int run(tr_trainer *trainer, int *together)
+{
+    int code = trainer->options->serve ? serve_open(trainer) : EXIT_GOOD;
+    *together = code != EXIT_COMM;
+    if (code == EXIT_GOOD && !trainer->serving.serves)
+        code = work(trainer, together);
+    else if (code != EXIT_GOOD)
+        return code;
+    *together = *together && code != EXIT_COMM;
+    if (trainer->options->serve && *together) {
+        int end = serve_until_done(trainer);
+        code = code == EXIT_GOOD ? end : code;
+    }
+    return code;
+}
+
+static void close_comm(tr_trainer *trainer)
+{
+    gw_comm *everyone = trainer->serving.everyone;
+    gw_comm_close(trainer->comm);
+    if (everyone)
+        gw_comm_close(everyone);
+}
+
 int main(int argc, char **argv)
 {
     tr_options options;
     options_parse(&options, argc, argv);
     openblas_set_num_threads(1);
     tr_trainer trainer = { .options = &options };
-    int code = open_local(&trainer);
+    int together = 1, code = open_local(&trainer);
     if (code == EXIT_GOOD)
         code = open_comm(&trainer);
     if (code == EXIT_GOOD)
-        code = exchange_open(&trainer);
-    /* Up to here ranks fail together. A rank that fails alone, over a file of its own, leaves
-     * without a word, so that mpirun ends the job: closing the comm would wait for the others. */
-    int together = code != EXIT_COMM;
-    if (code == EXIT_GOOD && options.resume) {
-        code = resume_load(&trainer);
-        together = code == EXIT_GOOD;
-    }
-    if (code == EXIT_GOOD) {
-        code = train(&trainer);
-        together = code == EXIT_GOOD || code == EXIT_WRONG;
-    }
-    if (code == EXIT_GOOD)
-        code = report(&trainer);
+        code = run(&trainer, &together);
     gw_reducer_close(trainer.reducer);
+    gw_ps_close(trainer.ps);
+    serve_close(&trainer);
     if (together && code != EXIT_COMM)
-        gw_comm_close(trainer.comm);
+        close_comm(&trainer);
     close_local(&trainer);
     return code;
 }

@@ -13,12 +13,29 @@
 #include "options.h"
 #include "report.h"
 
+/* What ranks know of the servers among them (serve.c). */
+typedef struct tr_serving {
+    gw_comm *everyone; /* servers and workers; NULL: no rank serves */
+    int servers;
+    int serves; /* this rank does */
+    gw_server *server;
+    char folder[256]; /* of its sockets or keys; "" for none */
+    char keys[288];   /* key file, "" for none */
+    char *addresses;  /* of all servers, as gw_ps_open wants them */
+} tr_serving;
+
 typedef struct tr_trainer {
     const tr_options *options;
-    gw_comm *comm;
+    gw_comm *comm; /* of those that train */
     int rank, ranks;
-    gw_reducer *reducer;
-    int marking; /* the exit status of marking tensors ready in this step */
+    tr_serving serving;
+    gw_reducer *reducer; /* one of these two sums gradients */
+    gw_ps *ps;
+    int worker;          /* this rank's number among the servers' workers */
+    int lockstep;        /* all ranks take a step together: a round, if servers do */
+    int replicas;        /* after it all hold the same bits */
+    gw_ps_stats counted; /* what of the pushes and pulls the progress knows already */
+    int marking;         /* the exit status of marking tensors ready in this step */
     tr_data data;
     tr_model model;
     tr_optimizer optimizer;
@@ -53,6 +70,35 @@ int exchange_least(tr_trainer *trainer, uint64_t value, uint64_t *least);
 
 /* The digest of the parameters; EXIT_WRONG when a rank has others. */
 int exchange_digest(tr_trainer *trainer, uint64_t *digest);
+
+/* pushpull.c: the same through parameter servers. */
+
+/* Join and pull; in lockstep the step is that of the servers. */
+int pushpull_open(tr_trainer *trainer);
+
+/* A step: push the gradient, pull the parameters that the servers make of it and others. */
+int pushpull_step(tr_trainer *trainer, double rate);
+
+/* Hand in what error feedback kept back. */
+int pushpull_leave(tr_trainer *trainer);
+
+/* serve.c: servers among the ranks. */
+
+/* Make the first ranks servers, tell the others their addresses, part. */
+int serve_open(tr_trainer *trainer);
+
+/* A server: serve until the workers are done. A worker: say so. */
+int serve_until_done(tr_trainer *trainer);
+void serve_close(tr_trainer *trainer);
+
+/* serve_place.c: where servers listen. */
+
+/* Choose this rank's folder, the address to listen on, and keys if machines are apart. All ranks
+ * call it. */
+int serve_choose_place(tr_trainer *trainer, char *listen, size_t capacity);
+/* Remove what was made and is not needed any more. */
+void serve_forget_keys(tr_serving *serving);
+void serve_forget_folder(tr_serving *serving);
 
 /* evaluate.c: the held-out loss, accuracy and training loss, of all ranks together. */
 int evaluate(tr_trainer *trainer);
