@@ -116,6 +116,7 @@ struct gw_core {
     struct gw_push_view *views;
     size_t views_room;
     bool going, again; /* gw_core_go_on is not entered twice */
+    bool holds_acks;   /* of workers with many pushes waiting */
 
     struct gw_store *store;
     bool storing, snapshotting; /* an operation of the store is under way; it is a snapshot */

@@ -78,6 +78,16 @@ uint32_t gw_core_count_members(const struct gw_core *core)
     return count;
 }
 
+static void count_due(struct gw_core *core)
+{
+    uint64_t slowest = gw_policy_join_clock(core->clocks, core->members_count);
+    for (size_t i = 0; i < core->members_count; i++) {
+        const struct push *p = core->members[i]->first;
+        for (; p && p->clock <= slowest; p = p->next)
+            core->clocks[i].due++;
+    }
+}
+
 size_t gw_core_clocks(struct gw_core *core)
 {
     size_t live = 0;
@@ -90,6 +100,7 @@ size_t gw_core_clocks(struct gw_core *core)
                                              .arrival = m->first ? m->first->arrival : 0 };
         live += m->member && m->live;
     }
+    count_due(core);
     return live;
 }
 

@@ -302,10 +302,23 @@ static void send_ack(struct gw_core_peer *peer, const struct gw_frame *frame,
     peer->core->world.flush(peer->core->world.user, peer->link);
 }
 
+/* Too many of its pushes wait: it is to stop for a while, unless others wait for it elsewhere. */
+static bool is_held(struct gw_core *core, const struct member *member)
+{
+    if (member->waiting <= GW_WAITING_ACKED)
+        return false;
+    (void)gw_core_clocks(core);
+    size_t i = 0;
+    while (core->members[i] != member)
+        i++;
+    bool held = !gw_policy_waits_in_vain(&core->policy, core->clocks, core->members_count, i);
+    core->holds_acks |= held;
+    return held;
+}
+
 void gw_core_release_acks(struct gw_core *core, struct member *member)
 {
-    while (member->acks && gw_core_is_safe(core, member->acks->serial) &&
-           member->waiting <= GW_WAITING_ACKED) {
+    while (member->acks && gw_core_is_safe(core, member->acks->serial) && !is_held(core, member)) {
         struct ack *ack = member->acks;
         struct gw_frame frame = { .type = GW_PS_ACK,
                                   .flags = ack->late ? GW_PS_LATE : 0,

@@ -289,6 +289,10 @@ static void step(struct gw_core *core)
 {
     if (core->work || !core->shard)
         return;
+    if (core->holds_acks) {
+        core->holds_acks = false; /* unless the call finds some again */
+        gw_core_release_all_acks(core);
+    }
     forget_left(core);
     if (gw_core_waits_for_snapshot(core) || answer_pulls(core))
         return;

@@ -50,13 +50,18 @@ static int64_t grace_end(const struct gw_policy *policy)
     return policy->first_push_ns > INT64_MAX - grace ? INT64_MAX : policy->first_push_ns + grace;
 }
 
-static size_t take_up_to(uint32_t most, const struct gw_clock *clocks, size_t count, uint32_t *take)
+static uint32_t take_of(enum gw_mode_kind kind, const struct gw_clock *clock)
+{
+    uint32_t due = clock->due > 1 ? clock->due : 1;
+    return kind == GW_MODE_SYNC && due < clock->waiting ? due : clock->waiting;
+}
+
+static size_t take_round(enum gw_mode_kind kind, const struct gw_clock *clocks, size_t count,
+                         uint32_t *take)
 {
     size_t total = 0;
-    for (size_t i = 0; i < count; i++) {
-        take[i] = clocks[i].waiting < most ? clocks[i].waiting : most;
-        total += take[i];
-    }
+    for (size_t i = 0; i < count; i++)
+        total += take[i] = take_of(kind, &clocks[i]);
     return total;
 }
 
@@ -89,7 +94,7 @@ size_t gw_policy_take(const struct gw_policy *policy, const struct gw_clock *clo
         *wake_ns = end;
         return 0;
     }
-    return take_up_to(policy->mode.kind == GW_MODE_SYNC ? 1 : UINT32_MAX, clocks, count, take);
+    return take_round(policy->mode.kind, clocks, count, take);
 }
 
 bool gw_policy_drops(const struct gw_policy *policy, uint64_t meant)

@@ -283,13 +283,14 @@ int main(int argc, char **argv)
         task.options.optimizer = "sgd:lr=1";
     if (task.ledger && !task.options.aggregator)
         task.options.aggregator = "sum";
-    if (task.count < (size_t)task.options.workers || task.count < 2 ||
-        open_arrays(&arrays, task.count)) {
-        complain("--count", "at least 2, at least an element for each worker, and memory for them");
+    if (task.count < (size_t)task.options.workers || task.count < 2) {
+        complain("--count", "at least 2, and at least an element for each worker");
         return 1;
     }
     int result = 1;
-    if (gw_ps_open(&ps, task.servers, &task.options) != GW_OK)
+    if (open_arrays(&arrays, task.count))
+        complain("--count", "out of memory");
+    else if (gw_ps_open(&ps, task.servers, &task.options) != GW_OK)
         complain("open", gw_ps_error(NULL));
     else if (gw_ps_register(ps, arrays.tensors, 2, NULL) != GW_OK)
         complain("register", gw_ps_error(ps));

@@ -16,6 +16,8 @@ tests_fuzz_top_LDFLAGS = $(fuzz_flags)
 tests_fuzz_top_LDADD = $(JANSSON_LIBS)
 fuzz_targets += tests/fuzz_top
 TESTS += tests/test_serve.sh
+TESTS += tests/test_soak.sh
+EXTRA_DIST += tests/test_soak.sh
 endif
 
 # A worker as a process of its own, for tests that kill things.

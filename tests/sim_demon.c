@@ -2,6 +2,7 @@
 /* SPDX-FileCopyrightText: 2026 the gradwire authors */
 /* What goes wrong, at random moments, until config.fault_end; then all is mended, and what has to
  * end ends. */
+#include "server/core_inside.h"
 #include "tests/sim_world.h"
 
 typedef void act(struct sim_world *world);
@@ -73,6 +74,14 @@ static void replace(void *user, uint64_t id)
         sim_worker_start(world, (uint32_t)id);
 }
 
+static bool has_begun(const struct sim_world *world)
+{
+    for (int s = 0; s < world->config.servers; s++)
+        if (world->servers[s].ledger.round == 0)
+            return false;
+    return true;
+}
+
 /* Who never came has to be replaced, since the first round waits for a number of workers. */
 static void kill_worker(struct sim_world *world)
 {
@@ -80,9 +89,9 @@ static void kill_worker(struct sim_world *world)
         return;
     struct sim_worker *w =
         world->workers[sim_below(&world->random, (uint64_t)world->workers_count)];
-    if (!sim_worker_is_alive(w) || w->phase >= SIM_GOES || world->workers_count == SIM_WORKERS)
+    if (!sim_worker_is_alive(w) || w->phase >= SIM_GOES || world->workers_count > SIM_WORKERS - SIM_IDS)
         return;
-    bool again = !w->joined || sim_below(&world->random, 3) > 0;
+    bool again = !w->joined || !has_begun(world) || sim_below(&world->random, 3) > 0;
     sim_worker_kill(w, yes(world));
     if (again)
         sim_at(&world->net, soon(world, 0, 300), -1, replace, world, w->id);
@@ -91,7 +100,7 @@ static void kill_worker(struct sim_world *world)
 static void join(struct sim_world *world)
 {
     uint32_t id = (uint32_t)sim_below(&world->random, SIM_IDS);
-    if (!is_alive(world, id))
+    if (!is_alive(world, id) && world->workers_count < SIM_WORKERS - SIM_IDS)
         sim_worker_start(world, id);
 }
 
@@ -158,6 +167,24 @@ static void do_something(struct sim_world *world)
         }
 }
 
+/* A job that a kill took back to before its first round may lack workers that have come and gone:
+ * its owner starts new ones. */
+static void reinforce(void *user, uint64_t number)
+{
+    struct sim_world *world = user;
+    bool begun = true, alive = false;
+    (void)number;
+    for (int s = 0; s < world->config.servers; s++)
+        begun &= world->servers[s].core && world->servers[s].core->policy.started;
+    for (int w = 0; w < world->workers_count; w++)
+        alive |= sim_worker_is_alive(world->workers[w]);
+    if (begun || !alive || !world->rewound)
+        return;
+    for (int id = 0; id < world->config.expected; id++)
+        replace(world, (uint64_t)id);
+    sim_at(&world->net, soon(world, 5000, 5000), -1, reinforce, world, 0);
+}
+
 /* Frozen nodes thaw by themselves, and so do partitions. */
 static void mend(struct sim_world *world)
 {
@@ -167,6 +194,7 @@ static void mend(struct sim_world *world)
         world->servers[s].disk->crash_at = 0;
         mend_disk(world, (uint64_t)s);
     }
+    sim_at(&world->net, soon(world, 5000, 5000), -1, reinforce, world, 0);
 }
 
 static void wake(void *user, uint64_t number)

@@ -347,7 +347,7 @@ void sim_ledger_final(struct sim_server *server)
     size_t start = share_start(server);
     if (server->core->has_values)
         sim_ledger_compare(server, "in the end");
-    if (!server->core->policy.started && !server->world->rewound && l->elements > 0)
+    if (!server->core->policy.started && !server->world->rewound && l->count > 0)
         sim_fail(server->world, "server %d: its first round never came", server->index);
     for (size_t i = 0; i < l->count; i++)
         if (!l->entries[i].round && !l->entries[i].late && server->core->policy.started)

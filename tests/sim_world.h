@@ -22,7 +22,7 @@
 
 enum {
     SIM_SERVERS = 3,
-    SIM_WORKERS = 24, /* instances, over a whole run */
+    SIM_WORKERS = 40, /* instances, over a whole run */
     SIM_IDS = 12,
     SIM_TENSORS = 4,
     SIM_STEPS = 12,
