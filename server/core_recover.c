@@ -168,6 +168,11 @@ static gw_status damaged(struct gw_error *error, const char *what)
     return gw_fail(error, GW_EPAYLOAD, "what was stored does not fit: %s", what);
 }
 
+static gw_status no_memory(struct gw_error *error)
+{
+    return gw_fail(error, GW_ENOMEM, "out of memory for a member that was stored");
+}
+
 static gw_status get_parts(struct gw_core *core, struct reader *r, struct push *push, size_t parts,
                            struct gw_error *error)
 {
@@ -205,9 +210,11 @@ static gw_status get_push(struct gw_core *core, struct reader *r, uint64_t arriv
     memcpy(&push->rate, &rate, sizeof rate);
     bool fits = get_u64(r) == parts;
     push->clock = get_u64(r);
-    struct member *member = fits && !r->bad ? gw_core_member(core, push->worker, true) : NULL;
-    gw_status s =
-        member ? get_parts(core, r, push, parts, error) : damaged(error, "a push of other parts");
+    fits = fits && !r->bad;
+    struct member *member = fits ? gw_core_member(core, push->worker, true) : NULL;
+    gw_status s = member ? get_parts(core, r, push, parts, error)
+                  : fits ? no_memory(error)
+                         : damaged(error, "a push of other parts");
     if (s) {
         gw_core_free_push(push, parts);
         return s;
@@ -226,9 +233,11 @@ static gw_status get_member(struct gw_core *core, struct reader *r, struct gw_er
     uint32_t worker = get_u32(r);
     bool rises =
         core->members_count == 0 || core->members[core->members_count - 1]->worker < worker;
-    struct member *member = r->bad || !rises ? NULL : gw_core_member(core, worker, true);
-    if (!member)
+    if (r->bad || !rises)
         return damaged(error, "members");
+    struct member *member = gw_core_member(core, worker, true);
+    if (!member)
+        return no_memory(error);
     member->epoch = get_u32(r);
     member->instance = get_u64(r);
     member->accepted = get_u64(r);
@@ -300,7 +309,7 @@ static gw_status replay_member(struct gw_core *core, struct reader *r, bool join
 {
     struct member *member = gw_core_member(core, get_u32(r), true);
     if (!member)
-        return gw_fail(error, GW_ENOMEM, "out of memory for a member that was stored");
+        return no_memory(error);
     member->epoch = get_u32(r);
     member->instance = get_u64(r);
     member->clock = get_u64(r);

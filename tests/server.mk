@@ -200,6 +200,29 @@ tests_test_faults_SOURCES = tests/test_faults.c
 tests_test_faults_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_test_faults_LDADD = libsimworld.la libstoremodel.la $(rooms_LIBS) $(CHECK_LIBS)
 TESTS += tests/test_faults
+
+check_LTLIBRARIES += libcorebox.la
+libcorebox_la_SOURCES = tests/core_box.c tests/core_box.h
+libcorebox_la_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+
+check_PROGRAMS += tests/test_core
+tests_test_core_SOURCES = tests/test_core.c
+tests_test_core_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_core_LDADD = libcorebox.la libstoremodel.la $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_core
+
+check_PROGRAMS += tests/test_core_rounds
+tests_test_core_rounds_SOURCES = tests/test_core_rounds.c
+tests_test_core_rounds_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(JANSSON_CFLAGS)
+tests_test_core_rounds_LDADD = libcorebox.la libstoremodel.la $(rooms_LIBS) $(CHECK_LIBS) \
+	$(JANSSON_LIBS)
+TESTS += tests/test_core_rounds
+
+check_PROGRAMS += tests/test_worker
+tests_test_worker_SOURCES = tests/test_worker.c tests/worker_box.c tests/worker_box.h
+tests_test_worker_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_worker_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_worker
 endif
 
 if WITH_EXAMPLES
