@@ -8,7 +8,7 @@
  *
  *   sync             a round ends when every live member has a push waiting. It takes one of each,
  *                    and one of every dead member that left some behind: accepted is accepted. Who
- *                    missed rounds for a while has more than one that all others have passed; the
+ *                    missed rounds for a while has more than one that another has passed; the
  *                    round takes them all
  *   quorum:k=3,grace=0s,late=fold
  *                    a round ends when k live members (or all, if fewer live) have a push waiting,
@@ -63,7 +63,7 @@ struct gw_clock {
     uint32_t waiting; /* its pushes accepted and not yet applied */
     uint64_t clock;   /* its pushes accepted so far, counted from where it joined */
     uint64_t arrival; /* serial number of its oldest waiting push, over all workers */
-    uint32_t due;     /* of those that wait: from clocks that all live members have reached */
+    uint32_t due;     /* of those that wait: none later than some live member's oldest */
 };
 
 struct gw_policy {

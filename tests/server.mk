@@ -201,3 +201,10 @@ tests_test_faults_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_test_faults_LDADD = libsimworld.la libstoremodel.la $(rooms_LIBS) $(CHECK_LIBS)
 TESTS += tests/test_faults
 endif
+
+if WITH_EXAMPLES
+if WITH_MPI
+TESTS += tests/test_train_ps.sh
+endif
+endif
+EXTRA_DIST += tests/test_train_ps.sh
