@@ -16,9 +16,15 @@ tests_fuzz_top_LDFLAGS = $(fuzz_flags)
 tests_fuzz_top_LDADD = $(JANSSON_LIBS)
 fuzz_targets += tests/fuzz_top
 TESTS += tests/test_serve.sh
-TESTS += tests/test_soak.sh
+TESTS += tests/test_soak.sh tests/test_siege.sh
 endif
 EXTRA_DIST += tests/test_soak.sh
+
+# What an open port sees.
+check_PROGRAMS += tests/prober
+tests_prober_SOURCES = tests/prober.c
+tests_prober_LDADD =
+EXTRA_DIST += tests/test_siege.sh
 
 # Many workers on one server, in two processes.
 check_PROGRAMS += tests/ps_load
