@@ -78,12 +78,19 @@ uint32_t gw_core_count_members(const struct gw_core *core)
     return count;
 }
 
+/* As far as the oldest waiting push of whoever is the furthest ahead: in a job that nothing
+ * disturbs that is the same clock for all. */
 static void count_due(struct gw_core *core)
 {
-    uint64_t slowest = gw_policy_join_clock(core->clocks, core->members_count);
+    uint64_t furthest = 0;
+    for (size_t i = 0; i < core->members_count; i++) {
+        const struct member *m = core->members[i];
+        if (m->member && m->live && m->first && m->first->clock > furthest)
+            furthest = m->first->clock;
+    }
     for (size_t i = 0; i < core->members_count; i++) {
         const struct push *p = core->members[i]->first;
-        for (; p && p->clock <= slowest; p = p->next)
+        for (; p && p->clock <= furthest; p = p->next)
             core->clocks[i].due++;
     }
 }

@@ -268,9 +268,6 @@ static void take_ready(struct link *link, const struct gw_event *event, int64_t 
     link->connecting = false;
     link->backoff_ns = 0;
     gw_error_clear(&link->why);
-    gw_worker_take_clock(worker, ready.clock, ready.round, now);
-    if (ready.clock < worker->clock || (ready.round == 0 && worker->begun))
-        gw_link_send_clock(link, now);
     if (ready.wants_values)
         send_initial(link, now);
     else
@@ -282,6 +279,10 @@ static void take_ready(struct link *link, const struct gw_event *event, int64_t 
         worker->counts.resent++;
         gw_link_send_push(link, sent, now);
     }
+    /* Behind the pushes: the clock is to say that they have come. */
+    gw_worker_take_clock(worker, ready.clock, ready.round, now);
+    if (ready.clock < worker->clock || (ready.round == 0 && worker->begun))
+        gw_link_send_clock(link, now);
     if (worker->pulling && !link->answered)
         gw_link_send_pull(link, now);
     worker->world.flush(worker->world.user, link->server);

@@ -8,7 +8,7 @@
  *
  *   sync             a round ends when every live member has a push waiting. It takes one of each,
  *                    and one of every dead member that left some behind: accepted is accepted. Who
- *                    missed rounds for a while has more than one that all others have passed; the
+ *                    missed rounds for a while has more than one that another has passed; the
  *                    round takes them all
  *   quorum:k=3,grace=0s,late=fold
  *                    a round ends when k live members (or all, if fewer live) have a push waiting,
@@ -63,7 +63,7 @@ struct gw_clock {
     uint32_t waiting; /* its pushes accepted and not yet applied */
     uint64_t clock;   /* its pushes accepted so far, counted from where it joined */
     uint64_t arrival; /* serial number of its oldest waiting push, over all workers */
-    uint32_t due;     /* of those that wait: from clocks that all live members have reached */
+    uint32_t due;     /* of those that wait: none later than some live member's oldest */
 };
 
 struct gw_policy {
@@ -92,6 +92,21 @@ bool gw_policy_may_pull(const struct gw_policy *policy, const struct gw_clock *c
  * without it, or were lost with a server, and they may be waiting for it on another server. */
 bool gw_policy_waits_in_vain(const struct gw_policy *policy, const struct gw_clock *clocks,
                              size_t count, size_t worker);
+
+/* Both for many workers at once: what they read of all clocks is read one time. `own`: the worker's
+ * clock. */
+struct gw_tally {
+    size_t live;               /* members that are heard */
+    size_t ready;              /* of those, with a push waiting */
+    size_t holders;            /* of all, the dead and the departed too */
+    uint64_t slowest, fastest; /* clocks of live members */
+    uint64_t lacking;          /* clock of the slowest live member without a push waiting */
+};
+struct gw_tally gw_policy_tally(const struct gw_clock *clocks, size_t count);
+bool gw_tally_may_pull(const struct gw_policy *policy, const struct gw_tally *tally,
+                       const struct gw_clock *own, uint64_t wanted);
+bool gw_tally_waits_in_vain(const struct gw_policy *policy, const struct gw_tally *tally,
+                            const struct gw_clock *own);
 
 /* Is worker i one of those that keep the next round, or a pull under ssp, from happening? For
  * messages. */

@@ -17,8 +17,15 @@ tests_fuzz_top_LDADD = $(JANSSON_LIBS)
 fuzz_targets += tests/fuzz_top
 TESTS += tests/test_serve.sh
 TESTS += tests/test_soak.sh
-EXTRA_DIST += tests/test_soak.sh
 endif
+EXTRA_DIST += tests/test_soak.sh
+
+# Many workers on one server, in two processes.
+check_PROGRAMS += tests/ps_load
+tests_ps_load_SOURCES = tests/ps_load.c tests/load_clients.c tests/load_clients.h
+tests_ps_load_CPPFLAGS = $(AM_CPPFLAGS) $(UV_CFLAGS)
+tests_ps_load_LDADD = $(rooms_LIBS)
+TESTS += tests/ps_load
 
 # A worker as a process of its own, for tests that kill things.
 check_PROGRAMS += tests/ps_worker

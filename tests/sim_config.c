@@ -71,7 +71,7 @@ static void make_terms(struct sim_config *c, struct sim_random *r)
     const struct choice *codec = &codecs[sim_below(r, CODECS)];
     c->codec = codec->spec;
     c->exact = codec->exact;
-    c->dyadic = true;
+    c->dyadic = c->judged = true;
     c->pull = pulls[sim_below(r, PULLS)];
     c->feedback = sim_below(r, 2) ? "shared" : "worker";
     c->aggregator = "sum";
@@ -106,11 +106,11 @@ static void make_terms(struct sim_config *c, struct sim_random *r)
 
 static void make_faults(struct sim_config *c, struct sim_random *r)
 {
-    static const int64_t spans[] = { 20, 60, 200 };
+    static const int64_t spans[] = { 25, 80, 250 };
     if (sim_below(r, 10) == 0)
         return;
     c->fault_every = spans[sim_below(r, 3)] * SIM_MS;
-    c->fault_end = sim_between(r, 200, 2500) * SIM_MS;
+    c->fault_end = sim_between(r, 100, 1500) * SIM_MS;
     c->cuts = sim_below(r, 4) > 0;
     c->freezes = sim_below(r, 3) == 0;
     c->partitions = sim_below(r, 3) == 0;

@@ -89,7 +89,8 @@ static void kill_worker(struct sim_world *world)
         return;
     struct sim_worker *w =
         world->workers[sim_below(&world->random, (uint64_t)world->workers_count)];
-    if (!sim_worker_is_alive(w) || w->phase >= SIM_GOES || world->workers_count > SIM_WORKERS - SIM_IDS)
+    if (!sim_worker_is_alive(w) || w->phase >= SIM_GOES ||
+        world->workers_count > SIM_WORKERS - SIM_IDS)
         return;
     bool again = !w->joined || !has_begun(world) || sim_below(&world->random, 3) > 0;
     sim_worker_kill(w, yes(world));

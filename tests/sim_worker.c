@@ -302,7 +302,7 @@ static void think(struct sim_worker *w)
         return;
     }
     w->phase = SIM_THINKS;
-    sim_at(net, net->now + sim_between(&w->random, 0, w->world->config.think_most), w->node, wake,
+    sim_at(net, net->now + sim_between(&w->world->random, 0, w->world->config.think_most), w->node, wake,
            w, 0);
 }
 
@@ -464,7 +464,8 @@ void sim_worker_start(struct sim_world *world, uint32_t id)
     w->id = id;
     w->instance = sim_number(&world->random) | 1;
     w->armed_ns = INT64_MAX;
-    w->random.state = sim_number(&world->random);
+    /* What it does, not when, is the same on every network. */
+    w->random.state = world->config.seed * SIM_WORKERS + (uint64_t)w->index;
     w->values = calloc(elements, sizeof *w->values);
     w->gradient = calloc(elements, sizeof *w->gradient);
     w->given = calloc(elements, sizeof *w->given);

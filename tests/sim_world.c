@@ -149,7 +149,7 @@ static const gw_f32 *copy_of(const struct sim_server *server, const struct sim_w
         return NULL;
     if (shard->difference)
         return gw_holder_find(shard, w->id)->copy;
-    bool raw = strcmp(w->world->config.pull, "raw") == 0;
+    bool raw = strcmp(w->world->config.pull, "raw") == 0 && w->world->config.judged;
     return raw && server->ledger.round == link->done.round ? server->ledger.model : NULL;
 }
 
@@ -243,6 +243,10 @@ static void stop_server(struct sim_world *world, struct sim_server *server)
 {
     struct gw_error error;
     int64_t limit = world->net.now + PATIENCE_NS;
+    struct gw_shard *shard = server->core->shard;
+    for (size_t p = 0; shard && p < gw_shard_parts(shard); p++)
+        world->digest = sim_hash((const float *)shard->part[p].memory, shard->part[p].part.count,
+                                 world->digest);
     sim_ledger_final(server);
     gw_core_stop(server->core, world->net.now);
     while (!world->failed && !gw_core_has_stopped(server->core))

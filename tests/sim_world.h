@@ -38,6 +38,7 @@ struct sim_config {
     const char *codec, *pull, *feedback, *aggregator, *optimizer;
     char mode[64], durability[32];
     bool exact;  /* what a payload of the codec says, and leaves behind, is exact */
+    bool judged; /* the ledger knows what the parameters have to be: sums, and descent by them */
     bool dyadic; /* gradients are small multiples of a power of two; else any floats */
     struct gw_session_times times;
     int64_t lost_ns, back_ns, think_most;
@@ -208,7 +209,8 @@ struct sim_world {
     struct sim_push *pushes[SIM_IDS];
     struct sim_replica *replicas;
     size_t replicas_count, replicas_room;
-    bool failed, verbose, lost_values, rewound; /* servers lost all, or pushes, in a kill */
+    uint64_t digest;                   /* of all parameters, in the end */
+    bool failed, lost_values, rewound; /* servers lost all, or pushes, in a kill */
     int faults;
 };
 

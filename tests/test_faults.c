@@ -42,12 +42,52 @@ START_TEST(schedules)
 }
 END_TEST
 
+static uint64_t digest_of(const struct sim_config *config, uint64_t net_seed)
+{
+    static struct sim_world world;
+    sim_world_open(&world, config, net_seed);
+    bool good = sim_world_run(&world);
+    uint64_t digest = world.digest;
+    sim_world_close(&world);
+    ck_assert_msg(good, "seed %" PRIu64 " failed, see above", config->seed);
+    return digest;
+}
+
+/* A synchronous job gives the same bits every time, whatever the network does, with any gradients,
+ * aggregator and optimizer. */
+START_TEST(synchronous_runs_repeat)
+{
+    static const char *const aggregators[] = { "mean", "sum", "median", "trimmed", "clip" };
+    static const char *const optimizers[] = { "sgd", "momentum", "adam", "lamb", "adagrad" };
+    uint64_t count = number_of("GW_FAULT_SCHEDULES", SCHEDULES) / 50 + 1;
+    for (uint64_t seed = 1; seed <= count; seed++) {
+        struct sim_config config;
+        sim_config_make(&config, seed);
+        snprintf(config.mode, sizeof config.mode, "sync");
+        config.fault_every = config.fault_end = 0;
+        config.expected = config.workers;
+        config.dyadic = config.judged = config.exact = false;
+        config.aggregator = aggregators[seed % 5];
+        config.optimizer = optimizers[seed / 5 % 5];
+        uint64_t expected = digest_of(&config, seed);
+        for (uint64_t other = 1; other < 3; other++) {
+            uint64_t got = digest_of(&config, seed + 1000 * other);
+            ck_assert_msg(got == expected,
+                          "seed %" PRIu64 ": another network, other bits (digest %016" PRIx64
+                          ", expected %016" PRIx64 ")",
+                          seed, got, expected);
+        }
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("faults");
     TCase *t = tcase_create("schedules");
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, schedules, 0, PIECES);
+    tcase_add_test(t, synchronous_runs_repeat);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
