@@ -7,6 +7,7 @@ tests_fuzz_job_LDFLAGS = $(fuzz_flags)
 tests_fuzz_job_LDADD = $(rooms_LIBS)
 fuzz_targets += tests/fuzz_job
 EXTRA_DIST += tests/corpus/job
+EXTRA_DIST += tests/test_soak.sh
 if WITH_TOOLS
 check_PROGRAMS += tests/fuzz_top
 tests_fuzz_top_SOURCES = tests/fuzz_top.c tools/top.h tools/top_state.c tools/top_table.c \
@@ -18,7 +19,6 @@ fuzz_targets += tests/fuzz_top
 TESTS += tests/test_serve.sh
 TESTS += tests/test_soak.sh tests/test_siege.sh
 endif
-EXTRA_DIST += tests/test_soak.sh
 
 # What an open port sees.
 check_PROGRAMS += tests/prober
@@ -73,8 +73,26 @@ EXTRA_DIST += tests/corpus/snapshot
 
 check_LTLIBRARIES += libsimworld.la
 libsimworld_la_SOURCES = tests/sim_net.c tests/sim_net.h tests/sim_wire.c \
-	tests/sim_config.c tests/sim_demon.c tests/sim_ledger.c tests/sim_server.c \
+	tests/sim_config.c tests/sim_demon.c tests/sim_gate.c tests/sim_ledger.c tests/sim_server.c \
 	tests/sim_worker.c tests/sim_world.c tests/sim_world.h
+
+check_PROGRAMS += tests/fuzz_server_core
+tests_fuzz_server_core_SOURCES = tests/fuzz_server_core.c \
+	tests/sim_files.c tests/sim_files.h $(fuzz_driver)
+tests_fuzz_server_core_CPPFLAGS = $(AM_CPPFLAGS)
+tests_fuzz_server_core_LDFLAGS = $(fuzz_flags)
+tests_fuzz_server_core_LDADD = $(rooms_LIBS)
+fuzz_targets += tests/fuzz_server_core
+EXTRA_DIST += tests/corpus/server_core
+
+check_PROGRAMS += tests/fuzz_core_state
+tests_fuzz_core_state_SOURCES = tests/fuzz_core_state.c \
+	tests/sim_files.c tests/sim_files.h $(fuzz_driver)
+tests_fuzz_core_state_CPPFLAGS = $(AM_CPPFLAGS)
+tests_fuzz_core_state_LDFLAGS = $(fuzz_flags)
+tests_fuzz_core_state_LDADD = $(rooms_LIBS)
+fuzz_targets += tests/fuzz_core_state
+EXTRA_DIST += tests/corpus/core_state
 
 if WITH_CHECK
 check_PROGRAMS += tests/test_policy
@@ -229,11 +247,14 @@ tests_test_worker_SOURCES = tests/test_worker.c tests/worker_box.c tests/worker_
 tests_test_worker_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_test_worker_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
 TESTS += tests/test_worker
-endif
 
-if WITH_EXAMPLES
-if WITH_MPI
+check_PROGRAMS += tests/test_ps_memory
+tests_test_ps_memory_SOURCES = tests/test_ps_memory.c
+tests_test_ps_memory_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_ps_memory_LDADD = libsimworld.la libstoremodel.la $(rooms_LIBS) $(CHECK_LIBS)
+tests_test_ps_memory_LDFLAGS = \
+	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=strdup
+TESTS += tests/test_ps_memory
 TESTS += tests/test_train_ps.sh
-endif
-endif
 EXTRA_DIST += tests/test_train_ps.sh
+endif

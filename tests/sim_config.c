@@ -196,6 +196,7 @@ struct gw_job *sim_config_job(const struct sim_config *c, int server)
     struct gw_error error;
     gw_tensor tensors[SIM_TENSORS];
     char text[32];
+    sim_own++;
     if (gw_job_open(&job, "faults", &error))
         abort();
     job->servers = c->servers;
@@ -214,6 +215,7 @@ struct gw_job *sim_config_job(const struct sim_config *c, int server)
         fprintf(stderr, "layout: %s\n", error.text);
         abort();
     }
+    sim_own--;
     return job;
 }
 

@@ -54,12 +54,14 @@ static size_t share_start(const struct sim_server *server)
 void sim_ledger_open(struct sim_server *server)
 {
     struct sim_ledger *l = &server->ledger;
+    sim_own++;
     l->elements = take_share(server, server->world->initial, NULL);
     l->initial = calloc(l->elements + 1, sizeof *l->initial);
     l->model = calloc(l->elements + 1, sizeof *l->model);
     if (!l->initial || !l->model)
         abort();
     (void)take_share(server, server->world->initial, l->initial);
+    sim_own--;
     memcpy(l->model, l->initial, l->elements * sizeof *l->model);
 }
 
@@ -98,7 +100,9 @@ static void accept_push(struct sim_server *server, const struct member *m, bool 
                  server->index, gw_session_peer(m->peer->session)->epoch, m->worker, m->epoch);
     if (l->count == l->room) {
         l->room = l->room ? 2 * l->room : 32;
+        sim_own++;
         l->entries = realloc(l->entries, l->room * sizeof *l->entries);
+        sim_own--;
         if (!l->entries)
             abort();
     }

@@ -28,6 +28,8 @@ static void *must(void *memory)
     return memory;
 }
 
+volatile int sim_own;
+
 /* ---- random numbers -------------------------------------------------------------------------- */
 
 uint64_t sim_number(struct sim_random *random)
@@ -102,7 +104,9 @@ static void put_event(struct sim_net *net, struct sim_event event)
 {
     if (net->events_count == net->events_room) {
         net->events_room = net->events_room ? 2 * net->events_room : 256;
+        sim_own++;
         net->events = must(realloc(net->events, net->events_room * sizeof event));
+        sim_own--;
     }
     size_t i = net->events_count++;
     event.serial = net->serial++;

@@ -141,8 +141,10 @@ static bool accepted(void *node, struct sim_end *end)
 {
     struct sim_server *server = node;
     const struct sim_config *config = &server->world->config;
-    struct sim_peer *peer = calloc(1, sizeof *peer);
     char name[32];
+    sim_own++;
+    struct sim_peer *peer = calloc(1, sizeof *peer);
+    sim_own--;
     snprintf(name, sizeof name, "sim:%d", end->other->node);
     if (peer)
         peer->peer = gw_core_accept(server->core, peer, name);
@@ -256,7 +258,7 @@ void sim_server_start(struct sim_server *server)
     const struct gw_core_world core_world = { server, compute, background, flush, say };
     struct gw_core_setup setup = { .job = job,
                                    .folder = "/d",
-                                   .files = &server->disk->files,
+                                   .files = &server->files,
                                    .incarnation = sim_number(&world->random) | 1,
                                    .lost_ns = world->config.lost_ns,
                                    .back_ns = world->config.back_ns,
@@ -270,7 +272,7 @@ void sim_server_start(struct sim_server *server)
         gw_job_close(job);
         server->core = NULL;
         sim_files_kill(server->disk);
-        if (s != GW_EIO)
+        if (s != GW_EIO && !(world->config.walks && s == GW_ENOMEM))
             sim_fail(world, "server %d cannot start: %s", server->index, error.text);
         else
             sim_at(&world->net, world->net.now + 100 * SIM_MS, -1, start_again, server,
@@ -320,10 +322,12 @@ void sim_server_kill(struct sim_server *server, bool machine)
     server->core = NULL;
     server->life++;
     server->kills++;
+    sim_own++;
     if (machine || server->disk->crashed)
         sim_files_crash(server->disk, sim_number(&world->random));
     else
         sim_files_kill(server->disk);
+    sim_own--;
     world->lost_values |= world->config.durability[0] == 'n';
     sim_at(&world->net, world->net.now + sim_between(&world->random, 0, 400) * SIM_MS, -1,
            start_again, server, server->life);

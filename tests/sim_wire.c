@@ -76,7 +76,9 @@ static void expect_piece(struct sim_end *to, int64_t at)
 
 static struct sim_piece *new_piece(size_t bytes)
 {
+    sim_own++;
     struct sim_piece *piece = must(malloc(sizeof *piece + bytes));
+    sim_own--;
     piece->next = NULL;
     piece->bytes = bytes;
     piece->end = false;
@@ -295,7 +297,9 @@ void sim_settle(struct sim_net *net)
 
 static struct sim_end *new_end(struct sim_net *net, int node)
 {
+    sim_own++;
     struct sim_end *end = must(calloc(1, sizeof *end));
+    sim_own--;
     end->net = net;
     end->node = node;
     end->last = &end->first;
@@ -340,6 +344,7 @@ static void try_connect(void *user, uint64_t number)
         gw_session_cut(b->session, GW_OK, NULL);
     sim_flush(a);
     sim_flush(b);
+    client->calls->settled(client->user);
 }
 
 void sim_connect(struct sim_net *net, int from, int to, int tag)

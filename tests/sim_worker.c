@@ -14,6 +14,7 @@
 
 static void arm(void *node);
 static void go_on(struct sim_worker *w);
+static void go(struct sim_worker *w, enum sim_phase phase);
 
 /* ---- the world of a worker's core ------------------------------------------------------------ */
 
@@ -191,7 +192,9 @@ static void record_push(struct sim_worker *w, struct gw_blob *const *parts, uint
 {
     struct sim_world *world = w->world;
     size_t elements = world->config.elements;
+    sim_own++;
     struct sim_push *p = calloc(1, sizeof *p + elements * sizeof(float));
+    sim_own--;
     if (!p)
         abort();
     p->worker = w->id;
@@ -223,8 +226,11 @@ static void push(struct sim_worker *w, struct gw_blob **parts, bool leaving)
     sim_note(&w->world->net, leaving ? "last push of worker, number" : "push of worker, number",
              w->id, (long)number, 0);
     record_push(w, parts, number, leaving);
-    if (gw_worker_push(w->core, parts, &how, w->world->net.now))
-        sim_fail(w->world, "worker %" PRIu32 ": no memory for a push", w->id);
+    if (gw_worker_push(w->core, parts, &how, w->world->net.now) == GW_OK)
+        return;
+    gw_error_set(&w->why, GW_ENOMEM, "no memory for a push");
+    w->broke = true;
+    go(w, SIM_DONE);
 }
 
 static void push_step(struct sim_worker *w)
@@ -237,8 +243,11 @@ static void push_step(struct sim_worker *w)
         w->gradient[e] = sim_gradient(config, w->id, w->step, e);
         w->given[e] += (double)w->gradient[e];
     }
-    gw_status s = gw_encoder_encode(w->encoder, tensors_of(w, w->gradient, tensors),
-                                    gw_worker_next_push(w->core), parts, &error);
+    gw_status s;
+    do /* what failed has changed nothing */
+        s = gw_encoder_encode(w->encoder, tensors_of(w, w->gradient, tensors),
+                              gw_worker_next_push(w->core), parts, &error);
+    while (s == GW_ENOMEM && w->world->config.walks);
     if (s)
         sim_fail(w->world, "worker %" PRIu32 ": %s", w->id, error.text);
     else
@@ -250,7 +259,11 @@ static void hand_in(struct sim_worker *w)
 {
     struct gw_blob *parts[SIM_PARTS];
     struct gw_error error;
-    if (gw_encoder_residuals(w->encoder, parts, &error)) {
+    gw_status s;
+    do
+        s = gw_encoder_residuals(w->encoder, parts, &error);
+    while (s == GW_ENOMEM && w->world->config.walks);
+    if (s) {
         sim_fail(w->world, "worker %" PRIu32 ": %s", w->id, error.text);
         return;
     }
@@ -263,7 +276,10 @@ static void check_conservation(struct sim_worker *w)
 {
     struct sim_world *world = w->world;
     struct gw_blob *parts[SIM_PARTS];
-    if (!world->config.exact || gw_encoder_residuals(w->encoder, parts, NULL))
+    sim_own++;
+    bool kept = world->config.exact && gw_encoder_residuals(w->encoder, parts, NULL) == GW_OK;
+    sim_own--;
+    if (!kept)
         return;
     for (size_t i = 0; i < w->parts_count; i++) {
         const struct gw_part *part = &w->parts[i];
@@ -302,8 +318,8 @@ static void think(struct sim_worker *w)
         return;
     }
     w->phase = SIM_THINKS;
-    sim_at(net, net->now + sim_between(&w->world->random, 0, w->world->config.think_most), w->node, wake,
-           w, 0);
+    sim_at(net, net->now + sim_between(&w->world->random, 0, w->world->config.think_most), w->node,
+           wake, w, 0);
 }
 
 static void pull(struct sim_worker *w, enum sim_phase phase)
@@ -426,26 +442,59 @@ static struct gw_job *job_of(struct sim_worker *w)
     return job;
 }
 
-static void open_worker(struct sim_worker *w)
+static void close_worker(struct sim_worker *w)
+{
+    gw_decoder_close(w->decoder);
+    gw_encoder_close(w->encoder);
+    gw_worker_close(w->core);
+    w->decoder = NULL;
+    w->encoder = NULL;
+    w->core = NULL;
+}
+
+/* On an error nothing is open. */
+static gw_status try_open(struct sim_worker *w, struct gw_blob ***initial, struct gw_error *error)
 {
     static const char *const names[SIM_SERVERS] = { "sim:0", "sim:1", "sim:2" };
     const struct gw_worker_world core_world = { w, connect_to, flush, changed };
     const struct gw_worker_codecs codecs = { w, open_decoder, check, bound, push_spec, remembers };
+    sim_own++;
     struct gw_job *job = job_of(w);
+    *initial = calloc(SIM_PARTS, sizeof(struct gw_blob *));
+    sim_own--;
     const struct gw_worker_setup setup = { job, names, w->id, false, w->instance };
-    struct gw_error error;
     const void *tensors[SIM_TENSORS];
-    if (gw_worker_open(&w->core, &setup, &core_world, &error))
-        abort();
+    gw_status s = gw_worker_open(&w->core, &setup, &core_world, error);
+    if (s) {
+        gw_job_close(job);
+        free(*initial);
+        return s;
+    }
     gw_worker_set_codecs(w->core, &codecs);
     w->parts = gw_worker_parts(w->core, &w->parts_count);
-    if (gw_encoder_open(&w->encoder, job, w->parts, w->parts_count, w->id, GW_NONFINITE_REFUSE,
-                        &error))
-        abort();
-    struct gw_blob **initial = calloc(w->parts_count, sizeof(struct gw_blob *));
-    if (!initial ||
-        gw_encoder_raw(w->encoder, tensors_of(w, w->world->initial, tensors), initial, &error))
-        abort();
+    s = gw_encoder_open(&w->encoder, job, w->parts, w->parts_count, w->id, GW_NONFINITE_REFUSE,
+                        error);
+    if (!s)
+        s = gw_encoder_raw(w->encoder, tensors_of(w, w->world->initial, tensors), *initial, error);
+    if (s) {
+        close_worker(w);
+        free(*initial);
+    }
+    return s;
+}
+
+static void open_worker(struct sim_worker *w)
+{
+    struct gw_blob **initial;
+    struct gw_error error = { 0 };
+    gw_status s;
+    do
+        s = try_open(w, &initial, &error);
+    while (s == GW_ENOMEM && w->world->config.walks);
+    if (s) {
+        sim_fail(w->world, "worker %" PRIu32 ": %s", w->id, error.text);
+        return;
+    }
     sim_node_start(&w->world->net, w->node, &calls, w);
     gw_worker_start(w->core, initial, w->world->net.now);
 }
@@ -455,6 +504,7 @@ void sim_worker_start(struct sim_world *world, uint32_t id)
     size_t elements = world->config.elements;
     if (world->workers_count == SIM_WORKERS)
         return;
+    sim_own++;
     struct sim_worker *w = calloc(1, sizeof *w);
     if (!w)
         abort();
@@ -470,6 +520,7 @@ void sim_worker_start(struct sim_world *world, uint32_t id)
     w->gradient = calloc(elements, sizeof *w->gradient);
     w->given = calloc(elements, sizeof *w->given);
     w->sent = calloc(elements, sizeof *w->sent);
+    sim_own--;
     if (!w->values || !w->gradient || !w->given || !w->sent)
         abort();
     for (int s = 0; s < SIM_SERVERS; s++)
@@ -498,12 +549,7 @@ void sim_worker_kill(struct sim_worker *worker, bool quiet)
     check_conservation(worker);
     note_acks(worker);
     sim_node_kill(&worker->world->net, worker->node, quiet);
-    gw_decoder_close(worker->decoder);
-    gw_encoder_close(worker->encoder);
-    gw_worker_close(worker->core);
-    worker->decoder = NULL;
-    worker->encoder = NULL;
-    worker->core = NULL;
+    close_worker(worker);
     worker->phase = SIM_DONE;
 }
 

@@ -43,6 +43,7 @@ struct sim_config {
     struct gw_session_times times;
     int64_t lost_ns, back_ns, think_most;
     int window, pull_every, threads;
+    bool walks;    /* allocations fail: what that ends, may end */
     bool hands_in; /* leaving workers push their residuals */
     /* Per million: work and disk operations that are done within the call. */
     unsigned at_once;
@@ -120,6 +121,7 @@ struct sim_server {
     int index, node;
     struct gw_core *core; /* NULL: down */
     struct sim_files *disk;
+    struct gw_files files; /* the same, with sim_own set meanwhile */
     uint64_t incarnation;
     int64_t armed_ns;
     /* Handed to the world by the core. */
@@ -133,6 +135,7 @@ struct sim_server {
     struct sim_ledger ledger;
 };
 
+void sim_files_gate(struct sim_server *server);   /* sets server->files */
 void sim_server_start(struct sim_server *server); /* now, or as soon as its disk lets it */
 void sim_server_kill(struct sim_server *server, bool machine);
 void sim_server_check(struct sim_server *server); /* what must hold at all times */
