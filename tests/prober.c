@@ -2,7 +2,7 @@
 /* SPDX-FileCopyrightText: 2026 the gradwire authors */
 /* What the internet does to an open port: connections that say what scanners say (HTTP, TLS, SSH,
  * noise, nothing) and end; and others that stay and say nothing, or a byte now and then. Those that
- * are dropped come again.
+ * are dropped come again a second or two later.
  *
  * prober HOST PORT PROBES STAYING [MILLISECONDS]: until all probes were made and that time is over.
  */
@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { AT_ONCE = 64, DRIP_MS = 100, PROBE_MS = 1000, KINDS = 6 };
+enum { AT_ONCE = 64, DRIP_MS = 100, PROBE_MS = 1000, RETURN_MS = 1000, KINDS = 6 };
 
 struct visit {
     int fd; /* -1: none */
@@ -91,11 +91,14 @@ static size_t probe_bytes(struct prober *p, int kind, uint8_t *out, size_t capac
     return bytes;
 }
 
-static void end_visit(struct visit *v)
+/* One that stays comes again, not all of them at once. */
+static void end_visit(struct prober *p, struct visit *v)
 {
     if (v->fd >= 0)
         close(v->fd);
     v->fd = -1;
+    if (v->stays)
+        v->next_ms = now_ms() + RETURN_MS + (int64_t)(next_random(p) % RETURN_MS);
 }
 
 static void begin_visit(struct prober *p, struct visit *v)
@@ -106,7 +109,7 @@ static void begin_visit(struct prober *p, struct visit *v)
     v->fd = socket(p->at.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (v->fd >= 0 && connect(v->fd, (struct sockaddr *)&p->at, p->at_bytes) != 0 &&
         errno != EINPROGRESS)
-        end_visit(v);
+        end_visit(p, v);
     p->failed += v->fd < 0;
     if (!v->stays) {
         p->left--;
@@ -127,7 +130,7 @@ static void speak(struct prober *p, struct visit *v)
         v->next_ms = now_ms() + DRIP_MS;
     }
     if (count > 0 && send(v->fd, bytes, count, MSG_NOSIGNAL) < 0)
-        end_visit(v);
+        end_visit(p, v);
 }
 
 static void drip(struct prober *p, struct visit *v)
@@ -139,7 +142,7 @@ static void drip(struct prober *p, struct visit *v)
     p->dripped++;
     if (send(v->fd, &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno != EAGAIN) {
         p->dropped++;
-        end_visit(v);
+        end_visit(p, v);
     }
 }
 
@@ -148,7 +151,7 @@ static void look(struct prober *p, struct visit *v, int events)
     char heard[256];
     if (!v->connected && events & (POLLERR | POLLHUP)) {
         p->failed++;
-        end_visit(v);
+        end_visit(p, v);
     } else if (!v->connected && events & POLLOUT) {
         speak(p, v);
     } else if (events) {
@@ -156,21 +159,22 @@ static void look(struct prober *p, struct visit *v, int events)
         p->answered += count > 0 && !v->stays;
         p->dropped += count <= 0 && v->stays;
         if (count <= 0 || !v->stays)
-            end_visit(v);
+            end_visit(p, v);
     } else if (now_ms() >= v->next_ms) {
         if (v->stays && v->connected)
             drip(p, v);
         else
-            end_visit(v);
+            end_visit(p, v);
     }
 }
 
 static int turn(struct prober *p)
 {
     int open = 0;
+    int64_t now = now_ms();
     for (int i = 0; i < p->count; i++) {
         struct visit *v = &p->visits[i];
-        if (v->fd < 0 && (v->stays || p->left > 0))
+        if (v->fd < 0 && (v->stays ? now >= v->next_ms : p->left > 0))
             begin_visit(p, v);
         short events = v->connected ? POLLIN : POLLOUT;
         p->polls[i] = (struct pollfd){ .fd = v->fd, .events = events };
@@ -225,7 +229,7 @@ int main(int argc, char **argv)
     printf("probes=%ld failed=%ld answered=%ld staying=%d dropped=%ld dripped=%ld\n", p.made,
            p.failed, p.answered, staying, p.dropped, p.dripped);
     for (int i = 0; i < p.count; i++)
-        end_visit(&p.visits[i]);
+        end_visit(&p, &p.visits[i]);
     free(p.visits);
     free(p.polls);
     return 0;
