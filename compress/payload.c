@@ -6,8 +6,9 @@
  * must be that of the bytes at hand, and the checksum covers header and body. */
 #include "compress/rows.h"
 
+#include "base/digest.h"
+
 #include <stdlib.h>
-#include <xxhash.h>
 
 enum {
     FORMAT_VERSION = 1,
@@ -27,7 +28,7 @@ enum {
 static uint64_t checksum_of(const void *payload, size_t body_bytes)
 {
     const uint8_t *p = payload;
-    return XXH3_64bits_withSeed(p + GW_HEADER_BYTES, body_bytes, XXH3_64bits(p, OFFSET_CHECKSUM));
+    return gw_digest(p + GW_HEADER_BYTES, body_bytes, gw_digest(p, OFFSET_CHECKSUM, 0));
 }
 
 void gw_payload_seal(void *payload, unsigned wire_id, unsigned flags, uint64_t count,

@@ -2,9 +2,11 @@
 # SPDX-FileCopyrightText: 2026 the gradwire authors
 # Programs that know only <gradwire.h>.
 if WITH_EXAMPLES
-noinst_PROGRAMS += examples/average examples/overlap
+noinst_PROGRAMS += examples/average examples/pushpull examples/overlap
 examples_average_SOURCES = examples/average.c
 examples_average_LDADD = libgradwire.la
+examples_pushpull_SOURCES = examples/pushpull.c
+examples_pushpull_LDADD = libgradwire.la
 examples_overlap_SOURCES = examples/overlap.c
 examples_overlap_CPPFLAGS = $(AM_CPPFLAGS) $(EXAMPLES_CFLAGS)
 examples_overlap_LDADD = libgradwire.la $(EXAMPLES_LIBS)

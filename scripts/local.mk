@@ -3,4 +3,4 @@
 # What this room adds to the build.
 EXTRA_DIST += scripts/lib.sh scripts/cross-tests scripts/mpirun scripts/check scripts/demo scripts/analyze \
 	scripts/bench-kernels scripts/bench-cluster scripts/draw-trace scripts/cluster scripts/figures scripts/soak \
-	scripts/suppressions
+	scripts/siege scripts/suppressions

@@ -20,7 +20,7 @@
 
 static const char image_magic[8] = { 'g', 'w', 's', 't', 'a', 't', 'e', '1' };
 
-enum { PUSH_RAW = 1, PUSH_LEAVING = 2, MEMBER_BYTES = 40 };
+enum { PUSH_RAW = 1, PUSH_LEAVING = 2 };
 
 /* ---- writing: the first pass counts, the second has room ------------------------------------- */
 

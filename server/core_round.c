@@ -114,10 +114,10 @@ static void start_work(struct gw_core *core, struct gw_work *work, bool applying
 static void put_back(struct gw_core *core)
 {
     while (core->taken) {
-        struct push *push = core->taken, **last = &core->taken;
+        struct push **last = &core->taken;
         while ((*last)->next)
             last = &(*last)->next;
-        push = *last;
+        struct push *push = *last;
         *last = NULL;
         struct member *member = gw_core_member(core, push->worker, false);
         push->next = member->first;
@@ -155,25 +155,30 @@ static bool start_round(struct gw_core *core)
 
 /* ---- pulls ----------------------------------------------------------------------------------- */
 
-static size_t position(const struct gw_core *core, const struct member *member)
+/* Its clock, of those that look_at_clocks has taken. */
+static const struct gw_clock *clock_of(const struct gw_core *core, const struct member *member)
 {
-    size_t i = 0;
-    while (i < core->members_count && core->members[i] != member)
-        i++;
-    return i;
+    size_t low = 0, high = core->members_count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (core->members[middle]->worker < member->worker)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return &core->clocks[low];
 }
 
-static bool may_pull(struct gw_core *core, const struct gw_core_peer *peer)
+static bool may_pull(struct gw_core *core, const struct gw_core_peer *peer,
+                     const struct gw_tally *tally)
 {
-    if (peer->closed || !peer->pulls || !core->has_values ||
-        !gw_core_is_safe(core, core->round_serial))
+    if (!core->has_values || !gw_core_is_safe(core, core->round_serial))
         return false;
     if (!peer->member)
         return true;
-    size_t worker = position(core, peer->member);
-    return gw_policy_may_pull(&core->policy, core->clocks, core->members_count, worker,
-                              peer->pull.wanted) ||
-           gw_policy_waits_in_vain(&core->policy, core->clocks, core->members_count, worker);
+    const struct gw_clock *own = clock_of(core, peer->member);
+    return gw_tally_may_pull(&core->policy, tally, own, peer->pull.wanted) ||
+           gw_tally_waits_in_vain(&core->policy, tally, own);
 }
 
 static uint64_t ahead_of_slowest(struct gw_core *core, const struct member *member)
@@ -250,18 +255,22 @@ static void answer(struct gw_core_peer *peer)
     core->world.flush(core->world.user, peer->link);
 }
 
-/* True if values are being encoded for someone. */
+/* True if values are being encoded for someone. All that wait are looked at after each event, so
+ * one look has to be cheap. */
 static bool answer_pulls(struct gw_core *core)
 {
+    struct gw_tally tally;
     bool clocked = false;
     for (struct gw_core_peer *next, *p = core->peers; p; p = next) {
         next = p->next;
         if (!p->pulls || p->closed)
             continue;
-        if (!clocked)
+        if (!clocked) {
             look_at_clocks(core);
+            tally = gw_policy_tally(core->clocks, core->members_count);
+        }
         clocked = true;
-        if (!may_pull(core, p) || core->retry_ns != INT64_MAX)
+        if (!may_pull(core, p, &tally) || core->retry_ns != INT64_MAX)
             continue;
         struct gw_work *work = gw_shard_advance(core->shard, holder_of(p));
         if (work) {

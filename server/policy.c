@@ -4,21 +4,14 @@
  * of them at most, and what is not kept cannot be out of date. */
 #include "server/policy.h"
 
-struct tally {
-    size_t live;               /* members that are heard */
-    size_t ready;              /* of those, with a push waiting */
-    size_t holders;            /* of all, the dead and the departed too */
-    uint64_t slowest, fastest; /* clocks of live members */
-};
-
 static bool is_live(const struct gw_clock *clock)
 {
     return clock->member && clock->live;
 }
 
-static struct tally tally_of(const struct gw_clock *clocks, size_t count)
+struct gw_tally gw_policy_tally(const struct gw_clock *clocks, size_t count)
 {
-    struct tally t = { .slowest = UINT64_MAX };
+    struct gw_tally t = { .slowest = UINT64_MAX, .lacking = UINT64_MAX };
     for (size_t i = 0; i < count; i++) {
         t.holders += clocks[i].waiting > 0;
         if (!is_live(&clocks[i]))
@@ -29,13 +22,15 @@ static struct tally tally_of(const struct gw_clock *clocks, size_t count)
             t.slowest = clocks[i].clock;
         if (clocks[i].clock > t.fastest)
             t.fastest = clocks[i].clock;
+        if (clocks[i].waiting == 0 && clocks[i].clock < t.lacking)
+            t.lacking = clocks[i].clock;
     }
     return t;
 }
 
 /* How many live members have to have a push waiting. With nobody left alive that is none: what
  * waits was accepted, and is applied. */
-static size_t needed(const struct gw_mode *mode, const struct tally *t)
+static size_t needed(const struct gw_mode *mode, const struct gw_tally *t)
 {
     size_t quorum = mode->quorum > 0 ? (size_t)mode->quorum : 0;
     return mode->kind == GW_MODE_QUORUM && quorum < t->live ? quorum : t->live;
@@ -84,7 +79,7 @@ size_t gw_policy_take(const struct gw_policy *policy, const struct gw_clock *clo
     *wake_ns = INT64_MAX;
     for (size_t i = 0; i < count; i++)
         take[i] = 0;
-    const struct tally t = tally_of(clocks, count);
+    const struct gw_tally t = gw_policy_tally(clocks, count);
     if (!policy->started || t.holders == 0)
         return 0;
     if (policy->mode.kind == GW_MODE_ASYNC || policy->mode.kind == GW_MODE_SSP)
@@ -102,33 +97,43 @@ bool gw_policy_drops(const struct gw_policy *policy, uint64_t meant)
     return policy->mode.kind == GW_MODE_QUORUM && policy->mode.drop_late && meant <= policy->round;
 }
 
-bool gw_policy_may_pull(const struct gw_policy *policy, const struct gw_clock *clocks, size_t count,
-                        size_t worker, uint64_t wanted)
+bool gw_tally_may_pull(const struct gw_policy *policy, const struct gw_tally *tally,
+                       const struct gw_clock *own, uint64_t wanted)
 {
     if (policy->mode.kind == GW_MODE_ASYNC)
         return true;
     if (policy->mode.kind != GW_MODE_SSP)
         return wanted <= policy->round;
-    const struct tally t = tally_of(clocks, count);
-    uint64_t clock = clocks[worker].clock;
-    return t.live == 0 || clock <= t.slowest || clock - t.slowest <= policy->mode.staleness;
+    return tally->live == 0 || own->clock <= tally->slowest ||
+           own->clock - tally->slowest <= policy->mode.staleness;
+}
+
+bool gw_tally_waits_in_vain(const struct gw_policy *policy, const struct gw_tally *tally,
+                            const struct gw_clock *own)
+{
+    enum gw_mode_kind kind = policy->mode.kind;
+    if (kind != GW_MODE_SYNC && kind != GW_MODE_QUORUM)
+        return false;
+    if (own->waiting == 0)
+        return true;
+    if (!policy->started || grace_end(policy) != INT64_MAX ||
+        tally->ready >= needed(&policy->mode, tally))
+        return false;
+    return tally->lacking >= own->clock;
+}
+
+bool gw_policy_may_pull(const struct gw_policy *policy, const struct gw_clock *clocks, size_t count,
+                        size_t worker, uint64_t wanted)
+{
+    const struct gw_tally t = gw_policy_tally(clocks, count);
+    return gw_tally_may_pull(policy, &t, &clocks[worker], wanted);
 }
 
 bool gw_policy_waits_in_vain(const struct gw_policy *policy, const struct gw_clock *clocks,
                              size_t count, size_t worker)
 {
-    enum gw_mode_kind kind = policy->mode.kind;
-    const struct tally t = tally_of(clocks, count);
-    if (kind != GW_MODE_SYNC && kind != GW_MODE_QUORUM)
-        return false;
-    if (clocks[worker].waiting == 0)
-        return true;
-    if (!policy->started || grace_end(policy) != INT64_MAX || t.ready >= needed(&policy->mode, &t))
-        return false;
-    for (size_t i = 0; i < count; i++)
-        if (is_live(&clocks[i]) && clocks[i].waiting == 0 && clocks[i].clock < clocks[worker].clock)
-            return false;
-    return true;
+    const struct gw_tally t = gw_policy_tally(clocks, count);
+    return gw_tally_waits_in_vain(policy, &t, &clocks[worker]);
 }
 
 bool gw_policy_is_awaited(const struct gw_policy *policy, const struct gw_clock *clocks,
@@ -136,7 +141,7 @@ bool gw_policy_is_awaited(const struct gw_policy *policy, const struct gw_clock 
 {
     if (!is_live(&clocks[worker]) || policy->mode.kind == GW_MODE_ASYNC)
         return false;
-    const struct tally t = tally_of(clocks, count);
+    const struct gw_tally t = gw_policy_tally(clocks, count);
     if (policy->mode.kind == GW_MODE_SSP)
         return t.fastest - clocks[worker].clock > policy->mode.staleness;
     return t.ready < needed(&policy->mode, &t) && clocks[worker].waiting == 0;
@@ -144,6 +149,6 @@ bool gw_policy_is_awaited(const struct gw_policy *policy, const struct gw_clock 
 
 uint64_t gw_policy_join_clock(const struct gw_clock *clocks, size_t count)
 {
-    const struct tally t = tally_of(clocks, count);
+    const struct gw_tally t = gw_policy_tally(clocks, count);
     return t.live > 0 ? t.slowest : 0;
 }

@@ -93,6 +93,21 @@ bool gw_policy_may_pull(const struct gw_policy *policy, const struct gw_clock *c
 bool gw_policy_waits_in_vain(const struct gw_policy *policy, const struct gw_clock *clocks,
                              size_t count, size_t worker);
 
+/* Both for many workers at once: what they read of all clocks is read one time. `own`: the worker's
+ * clock. */
+struct gw_tally {
+    size_t live;               /* members that are heard */
+    size_t ready;              /* of those, with a push waiting */
+    size_t holders;            /* of all, the dead and the departed too */
+    uint64_t slowest, fastest; /* clocks of live members */
+    uint64_t lacking;          /* clock of the slowest live member without a push waiting */
+};
+struct gw_tally gw_policy_tally(const struct gw_clock *clocks, size_t count);
+bool gw_tally_may_pull(const struct gw_policy *policy, const struct gw_tally *tally,
+                       const struct gw_clock *own, uint64_t wanted);
+bool gw_tally_waits_in_vain(const struct gw_policy *policy, const struct gw_tally *tally,
+                            const struct gw_clock *own);
+
 /* Is worker i one of those that keep the next round, or a pull under ssp, from happening? For
  * messages. */
 bool gw_policy_is_awaited(const struct gw_policy *policy, const struct gw_clock *clocks,

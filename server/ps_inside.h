@@ -60,6 +60,7 @@ struct gw_ps {
     gw_ps_ticket last_ticket;
     void **values;                  /* of the pull under way, by tensor */
     struct gw_worker_result result; /* of the last pull */
+    double rate; /* of the last push; NaN: the optimizer's own, and 0: there was none */
     double encode_s, decode_s;
     int64_t norm_at;
     double norm;

@@ -90,6 +90,7 @@ static gw_status push(gw_ps *ps, const void *const *gradients, const gw_ps_push_
         return s;
     }
     double rate = options && options->rate != 0 ? options->rate : NAN;
+    ps->rate = rate;
     const struct gw_worker_push what = { .rate = rate, .norm = norm_of(ps) };
     gw_ps_lock(ps);
     s = gw_worker_push(ps->worker, blobs, &what, gw_net_now(ps->net));
@@ -278,7 +279,9 @@ static gw_status hand_in(gw_ps *ps, uint64_t *number)
         return gw_fail(&ps->error, GW_ENOMEM, "out of memory for the residuals");
     gw_status s = gw_encoder_residuals(ps->encoder, blobs, &ps->error);
     if (!s) {
-        const struct gw_worker_push what = { .rate = NAN, .raw = true, .leaving = true };
+        const struct gw_worker_push what = { .rate = ps->rate != 0 ? ps->rate : NAN,
+                                             .raw = true,
+                                             .leaving = true };
         gw_ps_lock(ps);
         *number = gw_worker_next_push(ps->worker);
         s = gw_worker_push(ps->worker, blobs, &what, gw_net_now(ps->net));

@@ -93,6 +93,8 @@ gw_status gw_pull_open(struct gw_shard *shard, const char *pull, const struct gw
         struct gw_codec_site site = sites[i];
         site.stage = 1;
         site.rank = -1;
+        if (!shard->difference) /* values are finite; a difference of two may not be */
+            site.nonfinite = GW_NONFINITE_PASS;
         s = gw_codec_open_site(&p->pull, spec, &site, error);
         if (s)
             return s;

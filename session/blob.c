@@ -6,7 +6,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
+
+#include "base/digest.h"
 
 struct gw_blob_pool {
     pthread_mutex_t lock;
@@ -53,7 +54,7 @@ struct gw_blob *gw_blob_copy(const void *data, size_t bytes)
 
 void gw_blob_seal(struct gw_blob *blob)
 {
-    blob->checksum = XXH3_64bits(blob->data, blob->bytes);
+    blob->checksum = gw_digest(blob->data, blob->bytes, 0);
 }
 
 struct gw_blob *gw_blob_share(struct gw_blob *blob)

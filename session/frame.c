@@ -5,7 +5,7 @@
 #include "session/frame.h"
 
 #include <string.h>
-#include <xxhash.h>
+#include "base/digest.h"
 
 #include "base/types.h"
 
@@ -29,7 +29,7 @@ static const uint8_t magic[MAGIC_BYTES] = { 0x9d, 0x47, 0x57, 0x1a };
 
 uint64_t gw_frame_checksum(const void *payload, size_t length)
 {
-    return XXH3_64bits(length > 0 ? payload : "", length);
+    return gw_digest(payload, length, 0);
 }
 
 void gw_frame_write(uint8_t header[GW_FRAME_HEADER], const struct gw_frame *frame)
@@ -46,7 +46,7 @@ void gw_frame_write(uint8_t header[GW_FRAME_HEADER], const struct gw_frame *fram
     gw_put_u32(header + OFFSET_LENGTH, frame->length);
     gw_put_u64(header + OFFSET_SPEC, frame->spec);
     gw_put_u64(header + OFFSET_CHECKSUM, frame->checksum);
-    gw_put_u64(header + OFFSET_CHECK, XXH3_64bits(header, OFFSET_CHECK));
+    gw_put_u64(header + OFFSET_CHECK, gw_digest(header, OFFSET_CHECK, 0));
 }
 
 int gw_frame_begins(const uint8_t *header, size_t bytes)
@@ -54,7 +54,7 @@ int gw_frame_begins(const uint8_t *header, size_t bytes)
     if (memcmp(header, magic, gw_min_size(bytes, MAGIC_BYTES)) != 0)
         return 0;
     return bytes < GW_FRAME_HEADER ||
-           gw_get_u64(header + OFFSET_CHECK) == XXH3_64bits(header, OFFSET_CHECK);
+           gw_get_u64(header + OFFSET_CHECK) == gw_digest(header, OFFSET_CHECK, 0);
 }
 
 gw_status gw_frame_read(struct gw_frame *frame, const uint8_t header[GW_FRAME_HEADER],

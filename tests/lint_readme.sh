@@ -21,7 +21,7 @@ diff "$folder/shown" "$folder/held" || {
     bad=1
 }
 
-for page in README.md CONTRIBUTING.md doc/*.md; do
+for page in README.md CONTRIBUTING.md SECURITY.md doc/*.md; do
     here=$(dirname "$page")
     for name in $(grep -oE '\]\([^)#:]+' "$page" | sed 's/^](//'); do
         [ -e "$here/$name" ] || {
@@ -37,5 +37,15 @@ for page in README.md CONTRIBUTING.md doc/*.md; do
             bad=1
         }
     done
+done
+
+# The tables of doc/server.md have every row that the server's tables have.
+for name in $(sed -n 's/^    \.name = "\([a-z]*\)",$/\1/p' server/optimize_*.c server/aggregate_*.c) \
+    $(sed -n '/^const struct gw_mode_info/,/^};/s/^    { "\([a-z]*\)",.*/\1/p' server/modes.c) \
+    $(sed -n '/^const struct gw_durability_info/,/^};/s/.*= { "\([a-z]*\)",.*/\1/p' server/durability.c); do
+    grep -qE "^\| \`$name(:[a-z0-9=,.]*)?\` \|" doc/server.md || {
+        echo "doc/server.md has no row for $name"
+        bad=1
+    }
 done
 exit $bad

@@ -73,14 +73,15 @@ void ps_restart(struct ps_room *room, int server)
 
 void ps_open(struct ps_room *room, enum ps_wire wire, int servers, const gw_server_options *options)
 {
+    char folder[] = "/tmp/gw-ps-XXXXXX";
     bool keyed = wire == PS_UNIX_KEYS || wire == PS_TCP_KEYS;
     memset(room, 0, sizeof *room);
     (void)failures();
-    snprintf(room->folder, sizeof room->folder, "/tmp/gw-ps-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(room->folder));
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    memcpy(room->folder, folder, sizeof folder);
     if (keyed) {
         const char *job = options && options->job ? options->job : "gradwire";
-        snprintf(room->keys, sizeof room->keys, "%s/keys", room->folder);
+        snprintf(room->keys, sizeof room->keys, "%s/keys", folder);
         ck_assert_msg(gw_key_make(room->keys, job, 0, PS_WORKERS) == GW_OK, "%s",
                       gw_server_error(NULL));
         room->worker_keys = room->keys;
@@ -92,11 +93,11 @@ void ps_open(struct ps_room *room, enum ps_wire wire, int servers, const gw_serv
         s->options.keys = room->worker_keys;
         pthread_mutex_init(&s->lock, NULL);
         s->log = calloc(1, PS_LOG);
-        snprintf(s->folder, sizeof s->folder, "%s/%d", room->folder, i);
+        snprintf(s->folder, sizeof s->folder, "%s/%d", folder, i);
         if (wire == PS_TCP || wire == PS_TCP_KEYS)
             snprintf(s->listen, sizeof s->listen, "tcp:127.0.0.1:0");
         else
-            snprintf(s->listen, sizeof s->listen, "unix:%s/socket%d", room->folder, i);
+            snprintf(s->listen, sizeof s->listen, "unix:%s/socket%d", folder, i);
         start(s);
         size_t used = strlen(room->addresses);
         snprintf(room->addresses + used, sizeof room->addresses - used, "%s%s", i ? "," : "",

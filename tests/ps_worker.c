@@ -13,6 +13,8 @@
  *
  * An observer has to be told the same codec: layout and codecs are agreed on.
  *
+ * --until FILE: no more steps when there is such a file.
+ *
  * --hold: after the steps, print, and leave when standard input ends. --stay: close without handing
  * in what is kept back.
  *
@@ -30,7 +32,7 @@
 #include <unistd.h>
 
 struct task {
-    const char *servers;
+    const char *servers, *until;
     gw_ps_options options;
     int steps, first, acks_fd, ledger, stay, hold, pause_ms;
     size_t count;
@@ -126,6 +128,7 @@ static int parse(struct task *task, int argc, char **argv)
         { "count", AT_COUNT, &task->count },     { "timeout", AT_TIME, &o->timeout_s },
         { "ledger", AT_FLAG, &task->ledger },    { "stay", AT_FLAG, &task->stay },
         { "observer", AT_FLAG, &o->observer },   { "hold", AT_FLAG, &task->hold },
+        { "until", AT_TEXT, &task->until },
     };
     enum { FLAGS = sizeof flags / sizeof flags[0] };
     struct option names[FLAGS + 1] = { { 0 } };
@@ -206,10 +209,15 @@ static int print_counts(const struct task *task, gw_ps *ps, const struct arrays 
     return fflush(stdout);
 }
 
+static int is_over(const struct task *task)
+{
+    return task->until && access(task->until, F_OK) == 0;
+}
+
 static int work(const struct task *task, gw_ps *ps, struct arrays *arrays)
 {
     const struct timespec pause = { task->pause_ms / 1000, task->pause_ms % 1000 * 1000000L };
-    for (int i = 0; i < task->steps; i++) {
+    for (int i = 0; i < task->steps && !is_over(task); i++) {
         if (step(task, ps, arrays, task->first + i))
             return 1;
         if (task->pause_ms)
@@ -275,7 +283,7 @@ int main(int argc, char **argv)
                 "usage: ps_worker --servers A,B --worker K --workers N [--steps S] [--first F] "
                 "[--codec C] [--pull P] [--mode M] [--optimizer O] [--aggregator A] [--job J] "
                 "[--keys FILE] [--count ELEMENTS] [--timeout S] [--pause MS] [--ledger] [--stay] "
-                "[--hold] "
+                "[--hold] [--until FILE] "
                 "[--observer] [--acks-fd N]\n");
         return 1;
     }

@@ -7,6 +7,7 @@ tests_fuzz_job_LDFLAGS = $(fuzz_flags)
 tests_fuzz_job_LDADD = $(rooms_LIBS)
 fuzz_targets += tests/fuzz_job
 EXTRA_DIST += tests/corpus/job
+EXTRA_DIST += tests/test_soak.sh
 if WITH_TOOLS
 check_PROGRAMS += tests/fuzz_top
 tests_fuzz_top_SOURCES = tests/fuzz_top.c tools/top.h tools/top_state.c tools/top_table.c \
@@ -16,9 +17,21 @@ tests_fuzz_top_LDFLAGS = $(fuzz_flags)
 tests_fuzz_top_LDADD = $(JANSSON_LIBS)
 fuzz_targets += tests/fuzz_top
 TESTS += tests/test_serve.sh
-TESTS += tests/test_soak.sh
-EXTRA_DIST += tests/test_soak.sh
+TESTS += tests/test_soak.sh tests/test_siege.sh
 endif
+
+# What an open port sees.
+check_PROGRAMS += tests/prober
+tests_prober_SOURCES = tests/prober.c
+tests_prober_LDADD =
+EXTRA_DIST += tests/test_siege.sh
+
+# Many workers on one server, in two processes.
+check_PROGRAMS += tests/ps_load
+tests_ps_load_SOURCES = tests/ps_load.c tests/load_clients.c tests/load_clients.h
+tests_ps_load_CPPFLAGS = $(AM_CPPFLAGS) $(UV_CFLAGS)
+tests_ps_load_LDADD = $(rooms_LIBS)
+TESTS += tests/ps_load
 
 # A worker as a process of its own, for tests that kill things.
 check_PROGRAMS += tests/ps_worker
@@ -62,6 +75,24 @@ check_LTLIBRARIES += libsimworld.la
 libsimworld_la_SOURCES = tests/sim_net.c tests/sim_net.h tests/sim_wire.c \
 	tests/sim_config.c tests/sim_demon.c tests/sim_gate.c tests/sim_ledger.c tests/sim_server.c \
 	tests/sim_worker.c tests/sim_world.c tests/sim_world.h
+
+check_PROGRAMS += tests/fuzz_server_core
+tests_fuzz_server_core_SOURCES = tests/fuzz_server_core.c \
+	tests/sim_files.c tests/sim_files.h $(fuzz_driver)
+tests_fuzz_server_core_CPPFLAGS = $(AM_CPPFLAGS)
+tests_fuzz_server_core_LDFLAGS = $(fuzz_flags)
+tests_fuzz_server_core_LDADD = $(rooms_LIBS)
+fuzz_targets += tests/fuzz_server_core
+EXTRA_DIST += tests/corpus/server_core
+
+check_PROGRAMS += tests/fuzz_core_state
+tests_fuzz_core_state_SOURCES = tests/fuzz_core_state.c \
+	tests/sim_files.c tests/sim_files.h $(fuzz_driver)
+tests_fuzz_core_state_CPPFLAGS = $(AM_CPPFLAGS)
+tests_fuzz_core_state_LDFLAGS = $(fuzz_flags)
+tests_fuzz_core_state_LDADD = $(rooms_LIBS)
+fuzz_targets += tests/fuzz_core_state
+EXTRA_DIST += tests/corpus/core_state
 
 if WITH_CHECK
 check_PROGRAMS += tests/test_policy
@@ -230,22 +261,6 @@ tests_test_encoder_SOURCES = tests/test_encoder.c
 tests_test_encoder_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(XXHASH_CFLAGS)
 tests_test_encoder_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
 TESTS += tests/test_encoder
+TESTS += tests/test_train_ps.sh
+EXTRA_DIST += tests/test_train_ps.sh
 endif
-
-check_PROGRAMS += tests/fuzz_server_core
-tests_fuzz_server_core_SOURCES = tests/fuzz_server_core.c \
-	tests/sim_files.c tests/sim_files.h $(fuzz_driver)
-tests_fuzz_server_core_CPPFLAGS = $(AM_CPPFLAGS)
-tests_fuzz_server_core_LDFLAGS = $(fuzz_flags)
-tests_fuzz_server_core_LDADD = $(rooms_LIBS)
-fuzz_targets += tests/fuzz_server_core
-EXTRA_DIST += tests/corpus/server_core
-
-check_PROGRAMS += tests/fuzz_core_state
-tests_fuzz_core_state_SOURCES = tests/fuzz_core_state.c \
-	tests/sim_files.c tests/sim_files.h $(fuzz_driver)
-tests_fuzz_core_state_CPPFLAGS = $(AM_CPPFLAGS)
-tests_fuzz_core_state_LDFLAGS = $(fuzz_flags)
-tests_fuzz_core_state_LDADD = $(rooms_LIBS)
-fuzz_targets += tests/fuzz_core_state
-EXTRA_DIST += tests/corpus/core_state

@@ -32,6 +32,12 @@ fuzz_targets += tests/fuzz_client_session
 EXTRA_DIST += tests/corpus/client_session
 
 if WITH_CHECK
+check_PROGRAMS += tests/test_digest
+tests_test_digest_SOURCES = tests/test_digest.c
+tests_test_digest_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(XXHASH_CFLAGS)
+tests_test_digest_LDADD = libbase.la $(library_LIBS) $(CHECK_LIBS)
+TESTS += tests/test_digest
+
 check_PROGRAMS += tests/test_address
 tests_test_address_SOURCES = tests/test_address.c
 tests_test_address_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)

@@ -105,7 +105,7 @@ START_TEST(pending)
     int pushed = 0;
     for (; pushed < 20 && !s; pushed++)
         s = gw_ps_push(ps, gradients, NULL, &more);
-    bad(ps, s, GW_ESTATE, "under way");
+    bad(ps, s, GW_ESTATE, "gw_ps_push"); /* of pushes or of tickets, as they were acknowledged */
     ck_assert_int_eq(gw_ps_test(ps, pull), GW_PENDING);
     for (int i = 0; i < COUNT; i++)
         g[i] = 5;

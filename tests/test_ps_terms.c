@@ -151,6 +151,7 @@ START_TEST(other_servers)
     gw_ps *ps = joined(&(gw_ps_options){ .worker = 0 });
     snprintf(both, sizeof both, "%.300s", room.addresses);
     comma = strchr(both, ',');
+    ck_assert_ptr_nonnull(comma);
     *comma = '\0';
     snprintf(room.addresses, sizeof room.addresses, "%s", both);
     refused(&(gw_ps_options){ .worker = 5, .timeout_s = 30 }, layout, 1, GW_EMISMATCH,

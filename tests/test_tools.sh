@@ -159,6 +159,12 @@ expect 1 bench --threads 0
 expect 1 bench --piece 0
 expect 1 bench --codec " "
 expect 1 bench --gate maybe
+expect 1 bench --op pushpull --workers 1,,2
+expect 1 bench --op pushpull --workers 0
+expect 1 bench --op pushpull --overlap
+expect 1 bench --workers 2
+expect 1 bench --unix
+OMPI_COMM_WORLD_SIZE=2 expect 1 bench --op pushpull --workers 2
 expect 1 bench --codec nothing:bits=3
 grep -q nothing "$scratch/err" || wrong "bench does not name the codec that there is not"
 expect 1 bench -b 4K -e 4K --json /nowhere/x
@@ -238,6 +244,14 @@ quick="-b 4K -e 64K -f 16 -n 3 -w 1"
     grep -q '"sent_codec":"raw".*"reason":"sends raw' "$rows" || wrong "gate: $(cat "$rows")"
     GRADWIRE_GATE=off expect 0 bench $quick --ranks 1 -c --codec 'ef+qsgd' --json "$rows"
     grep -q '"sent_codec":"ef+qsgd' "$rows" || wrong "GRADWIRE_GATE does not show"
+    for unix in '' --unix; do
+        expect 0 bench $quick --op pushpull --workers 1,3 $unix -c --codec 'raw ef+topk' --json "$rows"
+        [ "$(grep -c '"op":"pushpull".*"wrong":0,.*"vs_echo":[0-9.]*,"vs_mpi":null,"pull":"raw"' "$rows")" -eq 8 ] ||
+            wrong "--op pushpull $unix: $(cat "$rows")"
+        [ "$(grep -c '"ranks":3,' "$rows")" -eq 4 ] || wrong "--workers 1,3: $(cat "$rows")"
+    done
+    expect 0 bench $quick --op pushpull --ranks 2 --codec fp16 --pull qsgd --json "$rows"
+    [ "$(grep -c '"ranks":2,.*"pull":"qsgd"' "$rows")" -eq 2 ] || wrong "--pull: $(cat "$rows")"
     for progress in caller thread; do
         expect 0 bench $quick --ranks 2 --codec 'raw ef+qsgd' --overlap --json "$rows" \
             --progress $progress --threads 2 --piece 4096

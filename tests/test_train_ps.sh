@@ -132,7 +132,7 @@ resumes() {
 # background, where the tool for a server is there.
 # shellcheck disable=SC2086
 alone() {
-    [ -x ./gradwire ] && ./gradwire serve --help >/dev/null 2>&1 || {
+    ./gradwire serve --help >/dev/null 2>&1 || {
         echo "no gradwire serve: workers one by one are not tried"
         return
     }
@@ -156,7 +156,14 @@ alone() {
     same "one by one"
     cp "$dir/json1" "$dir/json"
     same "one by one, the other worker"
-    echo "one by one: the bits of the allreduce"
+    again="gradwire run -n 3 examples/train $small --serve 1"
+    timeout 100 ./gradwire run -n 3 examples/train $small --serve 1 --json "$dir/json" \
+        >"$dir/said" 2>&1 || {
+        cat "$dir/said"
+        fail "status $?, expected 0"
+    }
+    same "without MPI"
+    echo "without MPI, and one by one: the bits of the allreduce"
 }
 
 # shellcheck disable=SC2086

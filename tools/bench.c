@@ -98,7 +98,9 @@ static int run_sizes(struct bench *bench)
         if (count == before)
             continue;
         before = count;
-        int status = options->overlap ? bench_overlap(bench, count) : bench_size(bench, count);
+        int status = options->op == BENCH_PUSHPULL ? bench_pushpull(bench, count)
+                     : options->overlap            ? bench_overlap(bench, count)
+                                                   : bench_size(bench, count);
         if (status)
             return status;
     }
@@ -141,10 +143,24 @@ int bench_run(const struct bench_options *options, const struct bench_input *inp
 /* Each process of a job would run all ranks. */
 static int is_doubled(const struct bench_options *options)
 {
-    int doubled = options->ranks && (getenv("OMPI_COMM_WORLD_SIZE") || getenv("GRADWIRE_LAUNCH"));
+    int doubled = (options->ranks || options->workers_count) &&
+                  (getenv("OMPI_COMM_WORLD_SIZE") || getenv("GRADWIRE_LAUNCH"));
     if (doubled)
-        tool_complain("bench", "--ranks is for one process, not for use under a launcher");
+        tool_complain("bench",
+                      "--ranks and --workers are for one process, not for use under a launcher");
     return doubled;
+}
+
+/* One number of workers after the other; under a launcher its ranks are the workers. */
+static int run_workers(struct bench_options *options, const struct bench_input *input)
+{
+    int status = TOOL_GOOD;
+    for (int i = 0; i < options->workers_count && !status; i++) {
+        options->ranks = options->workers[i];
+        options->follows = i > 0;
+        status = bench_ranks_run(options, input);
+    }
+    return options->workers_count ? status : bench_ranks_run(options, input);
 }
 
 int tool_bench(int argc, char **argv)
@@ -165,7 +181,7 @@ int tool_bench(int argc, char **argv)
             setenv("GRADWIRE_LINK", options.link, 1);
         /* A default for the plans that are measured, which got it already: not for the others. */
         unsetenv("GRADWIRE_ALGORITHM");
-        status = bench_ranks_run(&options, input);
+        status = run_workers(&options, input);
     }
     bench_input_close(input);
     bench_options_close(&options);

@@ -8,6 +8,8 @@
  *     bench.c          one rank: all sizes
  *     bench_size.c     one size: plans, runs interleaved, one row per codec
  *     bench_overlap.c  one size with --overlap: what hides behind computing
+ *     bench_pushpull.c one size with --op pushpull: workers of a parameter server
+ *     bench_echo.c     its limit: an echo of the same bytes
  *     bench_tune.c     all algorithms at all sizes, to a tuning file
  *     bench_mpi.c      the baseline: MPI_Allreduce
  *     bench_check.c    results against a double sum and against other ranks
@@ -46,6 +48,11 @@ struct bench_options {
     gw_progress progress;
     int threads;        /* 0: GRADWIRE_THREADS */
     size_t piece_count; /* 0: GRADWIRE_PIECE */
+    /* --op pushpull */
+    int workers[16], workers_count;
+    int unix_socket;
+    const char *pull;
+    int follows; /* rows go behind those of an earlier number of workers */
 };
 
 /* Read the flags. Ends the program itself after --help and bad flags (status 1); -1 after another
@@ -62,7 +69,7 @@ struct bench_row {
     struct bench_times times;
     double algbw, busbw, encode, decode; /* GB/s */
     double nmse, cosine, bias, wrong;
-    double vs_raw, vs_fp16;
+    double vs_raw, vs_fp16, vs_echo, vs_mpi;
     double pure, compute, overall, overlap; /* of --overlap: seconds, and percent */
     int tests;
 };
@@ -116,6 +123,9 @@ int bench_size(struct bench *bench, size_t count);
 
 /* ---- bench_overlap.c: an exit status */
 int bench_overlap(struct bench *bench, size_t count);
+
+/* ---- bench_pushpull.c: an exit status */
+int bench_pushpull(struct bench *bench, size_t count);
 
 /* ---- bench_tune.c: measure every algorithm and codec at every size, and write the tuning file; an
  * exit status */

@@ -23,7 +23,10 @@ enum key {
     KEY_TESTS,
     KEY_PROGRESS,
     KEY_THREADS,
-    KEY_PIECE
+    KEY_PIECE,
+    KEY_WORKERS,
+    KEY_UNIX,
+    KEY_PULL
 };
 
 static const struct argp_option flags[] = {
@@ -43,7 +46,10 @@ static const struct argp_option flags[] = {
       "GRADWIRE_GATE, "
       "else auto)",
       1 },
-    { "op", KEY_OP, "NAME", 0, "allreduce (default), reduce_scatter, allgather or broadcast", 1 },
+    { "op", KEY_OP, "NAME", 0,
+      "allreduce (default), reduce_scatter, allgather, broadcast, or pushpull: workers of a "
+      "parameter server on loopback",
+      1 },
     { "dist", KEY_DIST, "NAME", 0,
       "input: normal (default), laplace, sparse (1 in 100 not zero) or file:PATH (floats of 4 "
       "bytes, as they lie in memory)",
@@ -59,6 +65,11 @@ static const struct argp_option flags[] = {
       "who moves runs: caller or thread (default GRADWIRE_PROGRESS)", 1 },
     { "threads", KEY_THREADS, "N", 0, "threads that compute (default GRADWIRE_THREADS)", 1 },
     { "piece", KEY_PIECE, "N", 0, "elements per piece of a block (default GRADWIRE_PIECE)", 1 },
+    { "workers", KEY_WORKERS, "N,...", 0,
+      "of --op pushpull, one number after the other (default 1,2,4; under a launcher its ranks)",
+      1 },
+    { "unix", KEY_UNIX, NULL, 0, "--op pushpull over Unix sockets instead of TCP", 1 },
+    { "pull", KEY_PULL, "SPEC", 0, "codec of pulls of --op pushpull (default raw)", 1 },
     { "json", KEY_JSON, "FILE", 0,
       "write one JSON object per line; - is standard output, in place of the table", 2 },
     { "tune", KEY_TUNE, "FILE", 0,
@@ -174,6 +185,44 @@ static int parse_engine(int key, const char *arg, struct bench_options *options)
     }
 }
 
+/* "1,2,4". */
+static int parse_workers(struct bench_options *options, const char *text)
+{
+    char one[16];
+    options->workers_count = 0;
+    for (const char *at = text; *at || at == text;) {
+        size_t length = strcspn(at, ",");
+        if (length >= sizeof one ||
+            options->workers_count == (int)(sizeof options->workers / sizeof *options->workers))
+            return -1;
+        memcpy(one, at, length);
+        one[length] = '\0';
+        if (bench_parse_count(&options->workers[options->workers_count++], one, 1))
+            return -1;
+        at += length;
+        if (*at && !*++at)
+            return -1;
+    }
+    return 0;
+}
+
+/* What --op pushpull needs. 0, -1 for a bad value, ARGP_ERR_UNKNOWN. */
+static int parse_server(int key, const char *arg, struct bench_options *options)
+{
+    switch (key) {
+    case KEY_WORKERS:
+        return parse_workers(options, arg);
+    case KEY_UNIX:
+        options->unix_socket = 1;
+        return 0;
+    case KEY_PULL:
+        options->pull = arg;
+        return *arg ? 0 : -1;
+    default:
+        return parse_engine(key, arg, options);
+    }
+}
+
 static int parse_word(int key, const char *arg, struct bench_options *options)
 {
     switch (key) {
@@ -205,7 +254,7 @@ static int parse_word(int key, const char *arg, struct bench_options *options)
     case KEY_RANKS:
         return bench_parse_count(&options->ranks, arg, 1);
     default:
-        return parse_engine(key, arg, options);
+        return parse_server(key, arg, options);
     }
 }
 
@@ -229,6 +278,28 @@ static int choose_sizes(struct bench_options *options)
     return options->max_bytes < options->min_bytes ? -1 : 0;
 }
 
+static int is_launched(void)
+{
+    return getenv("OMPI_COMM_WORLD_SIZE") || getenv("GRADWIRE_LAUNCH");
+}
+
+/* -1: flags that do not go together. */
+static int choose_workers(struct bench_options *options)
+{
+    static const int standard[] = { 1, 2, 4 };
+    if (options->op != BENCH_PUSHPULL)
+        return options->workers_count || options->unix_socket || options->pull ? -1 : 0;
+    if (options->overlap || options->tune || options->gate != GW_GATE_DEFAULT)
+        return -1;
+    if (!options->pull)
+        options->pull = "raw";
+    if (options->workers_count || options->ranks || is_launched())
+        return 0;
+    memcpy(options->workers, standard, sizeof standard);
+    options->workers_count = sizeof standard / sizeof *standard;
+    return 0;
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct bench_options *options = state->input;
@@ -236,6 +307,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         argp_error(state, "unexpected argument %s", arg);
     if (key == ARGP_KEY_END && choose_sizes(options))
         argp_error(state, "the largest size (-e) is below the smallest (-b)");
+    if (key == ARGP_KEY_END && choose_workers(options))
+        argp_error(state, "--workers, --unix and --pull go with --op pushpull, and that not with "
+                          "--overlap, --tune, --algorithm or --gate");
     int result = parse_word(key, arg, options);
     if (result < 0) {
         char name[32];

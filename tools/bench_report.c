@@ -18,7 +18,15 @@ struct cell_source {
     char *transport;
 };
 
-enum view { BOTH, PLAIN, OVERLAP }; /* with and without --overlap */
+/* Which ops and flags a column is for. */
+enum view {
+    PLAIN = 1,
+    OVERLAP = 2,
+    PUSHPULL = 4,
+    COLLECTIVE = PLAIN | OVERLAP,
+    TIMED = PLAIN | PUSHPULL,
+    BOTH = PLAIN | OVERLAP | PUSHPULL
+};
 
 struct column {
     const char *key;
@@ -53,6 +61,9 @@ static const char *word_algorithm(const struct cell_source *from)
 
 static const char *word_transport(const struct cell_source *from)
 {
+    const struct bench_options *options = from->bench->options;
+    if (options->op == BENCH_PUSHPULL)
+        return options->unix_socket ? "unix:" : "tcp:";
     return from->transport;
 }
 
@@ -161,6 +172,21 @@ static double number_vs_fp16(const struct cell_source *from)
     return from->row->vs_fp16;
 }
 
+static double number_vs_echo(const struct cell_source *from)
+{
+    return from->row->vs_echo;
+}
+
+static double number_vs_mpi(const struct cell_source *from)
+{
+    return from->row->vs_mpi;
+}
+
+static const char *word_pull(const struct cell_source *from)
+{
+    return from->bench->options->pull;
+}
+
 static const char *word_progress(const struct cell_source *from)
 {
     return bench_progress(from->bench) == GW_PROGRESS_THREAD ? "thread" : "caller";
@@ -198,39 +224,44 @@ static const struct column columns[] = {
     { "transport", NULL, word_transport, NULL, NULL, 0, 0, BOTH },
     { "ranks", NULL, NULL, number_ranks, "%.0f", 0, 1, BOTH },
     { "codec", "codec", word_codec, NULL, NULL, -24, 0, BOTH },
-    { "sent_codec", NULL, word_sent_codec, NULL, NULL, 0, 0, BOTH },
-    { "algorithm", "algorithm", word_algorithm, NULL, NULL, -9, 0, BOTH },
+    { "sent_codec", NULL, word_sent_codec, NULL, NULL, 0, 0, COLLECTIVE },
+    { "algorithm", "algorithm", word_algorithm, NULL, NULL, -9, 0, COLLECTIVE },
     { "wire_bytes", "wire", NULL, number_wire, "%.0f", 11, 1, BOTH },
     { "ratio", "ratio", NULL, number_ratio, "%.2f", 7, 0, BOTH },
-    { "time_us_min", NULL, NULL, number_min, "%.1f", 0, 0, PLAIN },
-    { "time_us_p50", "p50_us", NULL, number_p50, "%.1f", 11, 0, PLAIN },
-    { "time_us_avg", NULL, NULL, number_avg, "%.1f", 0, 0, PLAIN },
-    { "time_us_p99", "p99_us", NULL, number_p99, "%.1f", 11, 0, PLAIN },
-    { "time_us_max", NULL, NULL, number_max, "%.1f", 0, 0, PLAIN },
-    { "algbw_gbs", "algbw", NULL, number_algbw, "%.3f", 8, 0, PLAIN },
+    { "time_us_min", NULL, NULL, number_min, "%.1f", 0, 0, TIMED },
+    { "time_us_p50", "p50_us", NULL, number_p50, "%.1f", 11, 0, TIMED },
+    { "time_us_avg", NULL, NULL, number_avg, "%.1f", 0, 0, TIMED },
+    { "time_us_p99", "p99_us", NULL, number_p99, "%.1f", 11, 0, TIMED },
+    { "time_us_max", NULL, NULL, number_max, "%.1f", 0, 0, TIMED },
+    { "algbw_gbs", "algbw", NULL, number_algbw, "%.3f", 8, 0, TIMED },
     { "busbw_gbs", "busbw", NULL, number_busbw, "%.3f", 8, 0, PLAIN },
-    { "encode_gbs", "encode", NULL, number_encode, "%.2f", 7, 0, PLAIN },
-    { "decode_gbs", "decode", NULL, number_decode, "%.2f", 7, 0, PLAIN },
-    { "nmse", "nmse", NULL, number_nmse, "%.2e", 9, 0, PLAIN },
-    { "cosine", "cosine", NULL, number_cosine, "%.5f", 8, 0, PLAIN },
-    { "bias", "bias", NULL, number_bias, "%.1e", 9, 0, PLAIN },
-    { "wrong", "wrong", NULL, number_wrong, "%.0f", 6, 1, PLAIN },
-    { "vs_raw", "vs_raw", NULL, number_vs_raw, "%.2f", 7, 0, PLAIN },
+    { "encode_gbs", "encode", NULL, number_encode, "%.2f", 7, 0, TIMED },
+    { "decode_gbs", "decode", NULL, number_decode, "%.2f", 7, 0, TIMED },
+    { "nmse", "nmse", NULL, number_nmse, "%.2e", 9, 0, TIMED },
+    { "cosine", "cosine", NULL, number_cosine, "%.5f", 8, 0, TIMED },
+    { "bias", "bias", NULL, number_bias, "%.1e", 9, 0, TIMED },
+    { "wrong", "wrong", NULL, number_wrong, "%.0f", 6, 1, TIMED },
+    { "vs_raw", "vs_raw", NULL, number_vs_raw, "%.2f", 7, 0, TIMED },
     { "vs_fp16", "vs_fp16", NULL, number_vs_fp16, "%.2f", 7, 0, PLAIN },
+    { "vs_echo", "vs_echo", NULL, number_vs_echo, "%.2f", 8, 0, PUSHPULL },
+    { "vs_mpi", "vs_mpi", NULL, number_vs_mpi, "%.2f", 7, 0, PUSHPULL },
+    { "pull", "pull", word_pull, NULL, NULL, -1, 0, PUSHPULL },
     { "progress", "progress", word_progress, NULL, NULL, -8, 0, OVERLAP },
     { "tests", "tests", NULL, number_tests, "%.0f", 6, 1, OVERLAP },
     { "pure_us", "pure_us", NULL, number_pure, "%.1f", 11, 0, OVERLAP },
     { "compute_us", "compute_us", NULL, number_compute, "%.1f", 11, 0, OVERLAP },
     { "overall_us", "overall_us", NULL, number_overall, "%.1f", 11, 0, OVERLAP },
     { "overlap_pct", "overlap", NULL, number_overlap, "%.1f", 7, 0, OVERLAP },
-    { "reason", "reason", word_reason, NULL, NULL, -1, 0, BOTH },
+    { "reason", "reason", word_reason, NULL, NULL, -1, 0, COLLECTIVE },
 };
 
 enum { COLUMNS = sizeof columns / sizeof columns[0] };
 
 static int is_shown(const struct bench *bench, const struct column *column)
 {
-    return column->view == BOTH || column->view == (bench->options->overlap ? OVERLAP : PLAIN);
+    const struct bench_options *options = bench->options;
+    enum view view = options->op == BENCH_PUSHPULL ? PUSHPULL : options->overlap ? OVERLAP : PLAIN;
+    return (column->view & view) != 0;
 }
 
 /* The comm's spec without what concerns this rank alone: "local:ranks=4,rank=0" is "local:". */
@@ -253,7 +284,13 @@ static void print_environment(const struct bench *bench, const char *transport)
             gw_comm_node_ranks(bench->comm), gw_comm_node_cores(bench->comm), transport);
     fprintf(text, "# %d runs after %d to warm up; time is that of the slowest rank\n",
             options->runs, options->warmup > 1 ? options->warmup : 1);
-    if (!options->overlap)
+    if (options->op == BENCH_PUSHPULL)
+        fprintf(text,
+                "# server beside rank 0, over %s; vs_raw is against raw pushes and pulls, "
+                "vs_echo against a libuv echo of the same bytes, vs_mpi against "
+                "MPI_Allreduce\n# algbw is of the gradients of all workers\n",
+                options->unix_socket ? "a Unix socket" : "loopback TCP");
+    else if (!options->overlap)
         fprintf(text, "# vs_raw is against %s\n",
                 strcmp(transport, "mpi:") == 0 && options->op == BENCH_ALLREDUCE
                     ? "MPI_Allreduce"
@@ -272,8 +309,8 @@ static void print_environment(const struct bench *bench, const char *transport)
     for (int i = 0; i < COLUMNS; i++)
         if (columns[i].title &&
             is_shown(bench, &columns[i])) /* the first one stands behind the '#' */
-            fprintf(text, "%*s%s", columns[i].width - (i == 0), columns[i].title,
-                    i + 1 < COLUMNS ? " " : "\n");
+            fprintf(text, "%s%*s", i ? " " : "", columns[i].width - (i == 0), columns[i].title);
+    fputc('\n', text);
     fflush(text);
 }
 
@@ -286,7 +323,9 @@ int bench_report_open(struct bench *bench)
         return TOOL_GOOD;
     int over_text = path && strcmp(path, "-") == 0;
     report->text = over_text ? NULL : stdout;
-    report->json = over_text ? stdout : path ? fopen(path, "w") : NULL;
+    report->json = over_text ? stdout
+                   : path    ? fopen(path, bench->options->follows ? "a" : "w")
+                             : NULL;
     if (path && !report->json) {
         tool_complain("bench", "--json %s: %m", path);
         return TOOL_BAD_USE;
@@ -308,9 +347,10 @@ static void print_text(FILE *text, const struct cell_source *from)
         double value = column->number ? column->number(from) : NAN;
         if (!isnan(value))
             snprintf(number, sizeof number, column->format, value);
-        fprintf(text, "%*s%s", column->width, column->word ? column->word(from) : number,
-                i + 1 < COLUMNS ? " " : "\n");
+        fprintf(text, "%s%*s", i ? " " : "", column->width,
+                column->word ? column->word(from) : number);
     }
+    fputc('\n', text);
     fflush(text);
 }
 

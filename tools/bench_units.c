@@ -10,7 +10,7 @@
 #include <string.h>
 
 const char *const bench_op_names[BENCH_OPS] = { "allreduce", "reduce_scatter", "allgather",
-                                                "broadcast" };
+                                                "broadcast", "pushpull" };
 
 /* A finite number at the start of `text`, which must not start with a space. */
 static int leading_number(double *number, const char *text, char **end)

@@ -13,6 +13,7 @@ enum bench_op {
     BENCH_REDUCE_SCATTER,
     BENCH_ALLGATHER,
     BENCH_BROADCAST,
+    BENCH_PUSHPULL,
     BENCH_OPS
 };
 

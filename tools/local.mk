@@ -12,7 +12,9 @@ gradwire_SOURCES = \
 	tools/bench_mpi.c \
 	tools/bench_input.c tools/bench_input.h \
 	tools/bench_options.c \
+	tools/bench_echo.c tools/bench_echo.h \
 	tools/bench_overlap.c \
+	tools/bench_pushpull.c \
 	tools/bench_ranks.c \
 	tools/bench_report.c \
 	tools/bench_size.c \

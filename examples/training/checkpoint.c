@@ -33,7 +33,8 @@ static int write_parts(FILE *file, const tr_header *header, const checkpoint_par
     int good = fwrite(header, sizeof *header, 1, file) == 1;
     for (int i = 0; i < CHECKPOINT_PARTS && good; i++) {
         digest = digest_bytes(digest, parts[i].bytes, parts[i].count);
-        good = fwrite(parts[i].bytes, 1, parts[i].count, file) == parts[i].count;
+        if (parts[i].count > 0)
+            good = fwrite(parts[i].bytes, 1, parts[i].count, file) == parts[i].count;
     }
     good = good && fwrite(&digest, sizeof digest, 1, file) == 1;
     return good && fflush(file) == 0 && fsync(fileno(file)) == 0;

@@ -32,7 +32,8 @@ static const gw_options exact = { .codec = "raw" };
 static void say(void *user, const char *line)
 {
     const tr_trainer *trainer = user;
-    if (trainer->options->show_progress)
+    int bad = strncmp(line, "level=error", 11) == 0;
+    if (bad || trainer->options->show_progress)
         fprintf(stderr, "server %d: %s\n", gw_comm_rank(trainer->serving.everyone), line);
 }
 

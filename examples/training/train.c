@@ -270,7 +270,8 @@ int main(int argc, char **argv)
     gw_reducer_close(trainer.reducer);
     gw_ps_close(trainer.ps);
     serve_close(&trainer);
-    if (together && code != EXIT_COMM)
+    int alone = trainer.ranks == 1 && !trainer.serving.everyone;
+    if (alone || (together && code != EXIT_COMM))
         close_comm(&trainer);
     close_local(&trainer);
     return code;

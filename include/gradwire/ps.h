@@ -134,7 +134,8 @@ GW_API GW_MUST_CHECK gw_status gw_ps_wait(gw_ps *ps, gw_ps_ticket ticket);
 /* GW_PENDING, or as gw_ps_wait; never waits. */
 GW_API GW_MUST_CHECK gw_status gw_ps_test(gw_ps *ps, gw_ps_ticket ticket);
 
-/* Hand in what error feedback keeps back, as this worker's last push, and leave the job: nobody
+/* Hand in what error feedback keeps back, as this worker's last push with the learning rate of the
+ * one before, and leave the job: nobody
  * waits for it any more. Waits for what is under way and for the acknowledgement. Only gw_ps_stats,
  * gw_ps_error and gw_ps_close may follow. Errors: as gw_ps_push and gw_ps_wait. */
 GW_API GW_MUST_CHECK gw_status gw_ps_leave(gw_ps *ps);
