@@ -74,7 +74,7 @@ EXTRA_DIST += tests/corpus/snapshot
 check_LTLIBRARIES += libsimworld.la
 libsimworld_la_SOURCES = tests/sim_net.c tests/sim_net.h tests/sim_wire.c \
 	tests/sim_config.c tests/sim_demon.c tests/sim_gate.c tests/sim_ledger.c tests/sim_server.c \
-	tests/sim_worker.c tests/sim_world.c tests/sim_world.h
+	tests/sim_push.c tests/sim_worker.c tests/sim_world.c tests/sim_world.h
 
 check_PROGRAMS += tests/fuzz_server_core
 tests_fuzz_server_core_SOURCES = tests/fuzz_server_core.c \

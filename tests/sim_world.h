@@ -6,7 +6,9 @@
  *
  *     sim_config.c   what is run: a job, its layout, faults; from a seed
  *     sim_server.c   a server's core, its work and its disk
- *     sim_worker.c   a worker's core with its codecs, and a training loop
+ *     sim_worker.c   a worker's core, and a training loop
+ *     sim_push.c     its codecs and what they give away
+ *     sim_gate.c     a disk whose own memory never fails
  *     sim_ledger.c   what was accepted, applied, lost; what that makes the parameters
  *     sim_demon.c    faults at random moments
  *     sim_world.c    all of them together */
@@ -183,6 +185,15 @@ struct sim_worker {
 };
 
 void sim_worker_start(struct sim_world *world, uint32_t id);
+/* sim_push.c: the gradients of the next step; the residuals, of a worker that leaves. What finds no
+ * memory breaks the worker. */
+void sim_push_step(struct sim_worker *worker);
+void sim_hand_in(struct sim_worker *worker);
+/* Given = sent + residual, bit for bit, where the codec is exact. */
+void sim_check_conservation(struct sim_worker *worker);
+/* A pointer to each tensor of an array of all elements. */
+const void **sim_tensors(const struct sim_worker *worker, const float *all,
+                         const void *tensors[SIM_TENSORS]);
 void sim_worker_kill(struct sim_worker *worker, bool quiet);
 void sim_worker_free(struct sim_worker *worker);
 bool sim_worker_is_alive(const struct sim_worker *worker);
