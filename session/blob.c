@@ -110,7 +110,9 @@ void gw_blob_pool_close(struct gw_blob_pool *pool)
         return;
     pthread_mutex_lock(&pool->lock);
     pool->closed = 1;
-    struct gw_blob *rest = trim(pool, 0);
+    struct gw_blob *rest = pool->first; /* those without a byte, too */
+    pool->first = NULL;
+    pool->unused = 0;
     int last = pool->living == 0;
     pthread_mutex_unlock(&pool->lock);
     free_list(rest);
