@@ -348,12 +348,66 @@ START_TEST(schedules)
 }
 END_TEST
 
+/* Clocks that no single server's schedule would make, as they are after kills and partitions. */
+static void open_any(struct game *g, uint64_t seed)
+{
+    memset(g, 0, sizeof *g);
+    g->seed = g->random = seed;
+    g->story.workers = 1 + (int)draw(g, STORY_WORKERS);
+    g->policy.mode.kind = draw(g, 2) ? GW_MODE_SYNC : GW_MODE_QUORUM;
+    g->policy.mode.quorum = 1 + (int)draw(g, 4);
+    g->policy.started = true;
+    g->policy.round = draw(g, 5);
+    for (int w = 0; w < g->story.workers; w++) {
+        struct gw_clock *c = &g->clocks[w];
+        c->member = c->live = draw(g, 5) > 0;
+        c->waiting = (uint32_t)draw(g, 4);
+        c->due = (uint32_t)draw(g, c->waiting + 1);
+        c->clock = draw(g, 5);
+    }
+}
+
+/* Whatever has happened: the live worker that is the furthest behind has its pull, or a round comes
+ * at once, so that workers of several servers never wait for each other in a circle. Who waits for
+ * somebody that is behind does so; and a round takes what waits, at least one of each. */
+START_TEST(the_last_waits_for_nobody)
+{
+    for (uint64_t seed = 0; seed < 100000; seed++) {
+        struct game g;
+        uint32_t take[STORY_WORKERS];
+        int64_t wake;
+        open_any(&g, seed);
+        size_t n = (size_t)g.story.workers, last = n;
+        bool comes = gw_policy_take(&g.policy, g.clocks, n, take, &wake) > 0;
+        for (size_t w = 0; w < n; w++) {
+            if (g.clocks[w].live && (last == n || g.clocks[w].clock < g.clocks[last].clock))
+                last = w;
+            bool fits = take[w] <= g.clocks[w].waiting && (take[w] > 0 || !g.clocks[w].waiting);
+            expect(&g, "takes of what waits", 1, !comes || fits);
+        }
+        if (last < n)
+            expect(&g, "the last one goes on", 1,
+                   comes || gw_policy_may_pull(&g.policy, g.clocks, n, last, 9) ||
+                       gw_policy_waits_in_vain(&g.policy, g.clocks, n, last));
+        for (size_t w = 0; w < n; w++) {
+            bool behind = false;
+            for (size_t v = 0; v < n; v++)
+                behind |= g.clocks[v].live && g.clocks[v].waiting == 0 &&
+                          g.clocks[v].clock < g.clocks[w].clock;
+            if (behind && g.clocks[w].waiting > 0)
+                expect(&g, "in vain", 0, gw_policy_waits_in_vain(&g.policy, g.clocks, n, w));
+        }
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("policy");
     TCase *t = tcase_create("random");
     tcase_set_timeout(t, 120);
     tcase_add_loop_test(t, schedules, 0, SHARES);
+    tcase_add_test(t, the_last_waits_for_nobody);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

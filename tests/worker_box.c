@@ -47,7 +47,8 @@ static gw_status check(void *user, size_t part, bool raw, const void *payload, s
     (void)user;
     (void)part;
     (void)raw;
-    (void)bytes;
+    if (bytes < GW_HEADER_BYTES + sizeof(float))
+        return gw_fail(error, GW_EPAYLOAD, "too short");
     if (gw_get_f32((const uint8_t *)payload + GW_HEADER_BYTES) < 0)
         return gw_fail(error, GW_EPAYLOAD, "a negative number");
     return GW_OK;
