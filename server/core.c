@@ -75,7 +75,7 @@ gw_status gw_core_open_shard(struct gw_core *core, struct gw_error *error)
     }
     core->shard = shard;
     core->policy.mode = mode;
-    core->policy.expected = atoi(core->job->term[GW_TERM_WORKERS]);
+    core->policy.expected = (int)strtol(core->job->term[GW_TERM_WORKERS], NULL, 10);
     return GW_OK;
 }
 

@@ -114,10 +114,10 @@ static void start_work(struct gw_core *core, struct gw_work *work, bool applying
 static void put_back(struct gw_core *core)
 {
     while (core->taken) {
-        struct push *push = core->taken, **last = &core->taken;
+        struct push **last = &core->taken;
         while ((*last)->next)
             last = &(*last)->next;
-        push = *last;
+        struct push *push = *last;
         *last = NULL;
         struct member *member = gw_core_member(core, push->worker, false);
         push->next = member->first;

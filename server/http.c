@@ -193,7 +193,7 @@ static int bind_to(struct gw_http *http, const struct gw_address *address)
 {
     struct sockaddr_storage name = { 0 };
     const char *host = strcmp(address->host, "localhost") == 0 ? "127.0.0.1" : address->host;
-    int port = atoi(address->port);
+    int port = (int)strtol(address->port, NULL, 10);
     int code = uv_ip4_addr(host, port, (struct sockaddr_in *)&name);
     if (code)
         code = uv_ip6_addr(host, port, (struct sockaddr_in6 *)&name);

@@ -328,7 +328,7 @@ gw_status gw_ps_register(gw_ps *ps, const gw_tensor *tensors, size_t count,
                         tensors[i].name);
     if (s)
         return s;
-    ps->values = calloc(count, sizeof(void *));
+    ps->values = calloc(count + 1, sizeof(void *));
     if (!ps->values)
         return no_memory(&ps->error);
     ps->tensors = count;

@@ -229,7 +229,7 @@ void room_run_ms(struct room *room, unsigned ms)
 int room_raw(const struct room *room)
 {
     struct sockaddr_in tcp = { .sin_family = AF_INET,
-                               .sin_port = htons((uint16_t)atoi(room->address.port)),
+                               .sin_port = htons((uint16_t)strtol(room->address.port, NULL, 10)),
                                .sin_addr = { htonl(INADDR_LOOPBACK) } };
     struct sockaddr_un name = { .sun_family = AF_UNIX };
     bool is_unix = room->address.is_unix;

@@ -174,7 +174,7 @@ static void meddle(struct side *side, struct gw_event *event)
 START_TEST(meddling)
 {
     for (int run = 0; run < 40; run++) {
-        seed = (uint64_t)(_i * 1000 + run);
+        seed = (uint64_t)_i * 1000 + (uint64_t)run;
         lent = returned = 0;
         room_open(&room, (enum room_kind)_i);
         room.setup.times.beat_ns = 5000000;
