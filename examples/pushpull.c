@@ -23,8 +23,8 @@ static int train(gw_ps *ps, int worker)
             gw_ps_wait(ps, ticket) != GW_OK)
             return 1;
     }
-    gw_ps_stats stats;
-    if (gw_ps_get_stats(ps, &stats) != GW_OK)
+    gw_ps_figures stats;
+    if (gw_ps_stats(ps, &stats) != GW_OK)
         return 1;
     printf("worker %d: %g after round %llu of %u workers; pushes %.1f, pulls %.1f times smaller\n",
            worker, (double)w[0], (unsigned long long)stats.round, stats.contributors,

@@ -322,7 +322,7 @@ static double quotient(uint64_t raw, uint64_t sent)
     return sent ? (double)raw / (double)sent : 0;
 }
 
-gw_status gw_ps_get_stats(gw_ps *ps, gw_ps_stats *stats)
+gw_status gw_ps_stats(gw_ps *ps, gw_ps_figures *stats)
 {
     struct gw_worker_counts c = { 0 };
     if (!ps || !stats)
@@ -332,23 +332,23 @@ gw_status gw_ps_get_stats(gw_ps *ps, gw_ps_stats *stats)
         gw_worker_get_counts(ps->worker, &c);
         gw_ps_unlock(ps);
     }
-    *stats = (gw_ps_stats){ .pushes = c.pushes,
-                            .pulls = c.pulls,
-                            .round = ps->result.round,
-                            .staleness = ps->result.ahead,
-                            .contributors = ps->result.contributors,
-                            .members = ps->result.members,
-                            .dropped = c.late,
-                            .resent = c.resent,
-                            .reconnects = c.reconnects,
-                            .sent_bytes = c.sent_bytes,
-                            .received_bytes = c.received_bytes,
-                            .raw_sent_bytes = c.raw_sent_bytes,
-                            .raw_received_bytes = c.raw_received_bytes,
-                            .push_ratio = quotient(c.raw_sent_bytes, c.sent_bytes),
-                            .pull_ratio = quotient(c.raw_received_bytes, c.received_bytes),
-                            .encode_s = ps->encode_s,
-                            .decode_s = ps->decode_s,
-                            .error_norm = ps->encoder ? gw_encoder_norm(ps->encoder) : 0 };
+    *stats = (gw_ps_figures){ .pushes = c.pushes,
+                              .pulls = c.pulls,
+                              .round = ps->result.round,
+                              .staleness = ps->result.ahead,
+                              .contributors = ps->result.contributors,
+                              .members = ps->result.members,
+                              .dropped = c.late,
+                              .resent = c.resent,
+                              .reconnects = c.reconnects,
+                              .sent_bytes = c.sent_bytes,
+                              .received_bytes = c.received_bytes,
+                              .raw_sent_bytes = c.raw_sent_bytes,
+                              .raw_received_bytes = c.raw_received_bytes,
+                              .push_ratio = quotient(c.raw_sent_bytes, c.sent_bytes),
+                              .pull_ratio = quotient(c.raw_received_bytes, c.received_bytes),
+                              .encode_s = ps->encode_s,
+                              .decode_s = ps->decode_s,
+                              .error_norm = ps->encoder ? gw_encoder_norm(ps->encoder) : 0 };
     return GW_OK;
 }

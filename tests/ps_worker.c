@@ -198,8 +198,8 @@ static int step(const struct task *task, gw_ps *ps, struct arrays *arrays, int n
 
 static int print_counts(const struct task *task, gw_ps *ps, const struct arrays *arrays)
 {
-    gw_ps_stats stats;
-    if (gw_ps_get_stats(ps, &stats) != GW_OK)
+    gw_ps_figures stats;
+    if (gw_ps_stats(ps, &stats) != GW_OK)
         return -1;
     printf("worker=%d steps=%d pushed=%016" PRIx64 " values=%016" PRIx64 " round=%" PRIu64
            " pushes=%" PRIu64 " resent=%" PRIu64 " reconnects=%" PRIu64 "\n",
@@ -255,12 +255,12 @@ static int check_ledger(const struct task *task, const struct arrays *arrays)
 static int observe(const struct task *task, gw_ps *ps, struct arrays *arrays)
 {
     gw_ps_ticket ticket;
-    gw_ps_stats stats;
+    gw_ps_figures stats;
     gw_status s = gw_ps_pull(ps, arrays->pulled, &ticket);
     if (!s)
         s = gw_ps_wait(ps, ticket);
     if (!s)
-        s = gw_ps_get_stats(ps, &stats);
+        s = gw_ps_stats(ps, &stats);
     if (s) {
         complain(gw_status_name(s), gw_ps_error(ps));
         return 1;

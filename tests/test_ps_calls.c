@@ -238,7 +238,7 @@ END_TEST
 
 START_TEST(counts_of_a_worker)
 {
-    gw_ps_stats stats;
+    gw_ps_figures stats;
     gw_ps_ticket ticket;
     ps_open(&room, PS_TCP, 1, NULL);
     gw_ps *ps = member(0, 1, NULL, "ef+sign");
@@ -247,7 +247,7 @@ START_TEST(counts_of_a_worker)
         step(ps);
     good(ps, gw_ps_push(ps, gradients, NULL, &ticket));
     good(ps, gw_ps_wait(ps, ticket));
-    good(ps, gw_ps_get_stats(ps, &stats));
+    good(ps, gw_ps_stats(ps, &stats));
     ck_assert_uint_eq(stats.pushes, 4);
     ck_assert_uint_eq(stats.pulls, 3);
     ck_assert_uint_eq(stats.round, 3);

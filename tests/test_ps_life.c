@@ -61,10 +61,10 @@ static void pull(gw_ps *ps)
     good(ps, gw_ps_wait(ps, ticket));
 }
 
-static gw_ps_stats stats_of(gw_ps *ps)
+static gw_ps_figures stats_of(gw_ps *ps)
 {
-    gw_ps_stats stats;
-    good(ps, gw_ps_get_stats(ps, &stats));
+    gw_ps_figures stats;
+    good(ps, gw_ps_stats(ps, &stats));
     return stats;
 }
 
@@ -316,8 +316,8 @@ static void train(struct ps_worker *self)
     if (ps)
         expect(gw_ps_leave(ps) == GW_OK, "worker %d leaves: %s", self->worker, gw_ps_error(ps));
     if (ps && training->restarts) {
-        gw_ps_stats stats;
-        expect(gw_ps_get_stats(ps, &stats) == GW_OK && stats.reconnects > 0,
+        gw_ps_figures stats;
+        expect(gw_ps_stats(ps, &stats) == GW_OK && stats.reconnects > 0,
                "worker %d never had to connect again", self->worker);
     }
     gw_ps_close(ps);

@@ -254,11 +254,11 @@ static int warm_up(struct field *field)
     return TOOL_GOOD;
 }
 
-static gw_ps_stats stats_of(const struct contender *c)
+static gw_ps_figures stats_of(const struct contender *c)
 {
-    gw_ps_stats stats = { 0 };
-    if (gw_ps_get_stats(c->ps, &stats) != GW_OK)
-        return (gw_ps_stats){ 0 };
+    gw_ps_figures stats = { 0 };
+    if (gw_ps_stats(c->ps, &stats) != GW_OK)
+        return (gw_ps_figures){ 0 };
     return stats;
 }
 
@@ -269,7 +269,7 @@ static void note_bytes(struct field *field, int after)
     double floats = (double)(field->floats * sizeof(float)) * runs;
     for (size_t i = RAW; i < field->count; i++) {
         struct contender *c = &field->contenders[i];
-        const gw_ps_stats stats = stats_of(c);
+        const gw_ps_figures stats = stats_of(c);
         uint64_t wire = stats.sent_bytes + stats.received_bytes;
         uint64_t raw = stats.raw_sent_bytes + stats.raw_received_bytes;
         if (after) {
@@ -297,7 +297,7 @@ static int run_timed(struct field *field)
                 return status;
             if (i < RAW)
                 continue;
-            const gw_ps_stats stats = stats_of(c);
+            const gw_ps_figures stats = stats_of(c);
             c->encoded_s += stats.encode_s;
             c->decoded_s += stats.decode_s;
             if (k == bench->options->runs - 1 && i >= BASELINES)

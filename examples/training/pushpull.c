@@ -122,7 +122,7 @@ int pushpull_open(tr_trainer *trainer)
     trainer->replicas = trainer->lockstep && has_term(trainer, "feedback: shared", 1);
     status = pull(trainer);
     if (status == GW_OK)
-        status = gw_ps_get_stats(trainer->ps, &trainer->counted);
+        status = gw_ps_stats(trainer->ps, &trainer->counted);
     if (status != GW_OK)
         return failed(trainer, status, "pulling parameters");
     return find_step(trainer);
@@ -131,8 +131,8 @@ int pushpull_open(tr_trainer *trainer)
 static gw_status count(tr_trainer *trainer)
 {
     tr_progress *progress = &trainer->progress;
-    gw_ps_stats now, *before = &trainer->counted;
-    gw_status status = gw_ps_get_stats(trainer->ps, &now);
+    gw_ps_figures now, *before = &trainer->counted;
+    gw_status status = gw_ps_stats(trainer->ps, &now);
     if (status != GW_OK)
         return status;
     progress->sent_bytes += now.sent_bytes - before->sent_bytes;

@@ -31,11 +31,11 @@ typedef struct tr_trainer {
     tr_serving serving;
     gw_reducer *reducer; /* one of these two sums gradients */
     gw_ps *ps;
-    int worker;          /* this rank's number among the servers' workers */
-    int lockstep;        /* all ranks take a step together: a round, if servers do */
-    int replicas;        /* after it all hold the same bits */
-    gw_ps_stats counted; /* what of the pushes and pulls the progress knows already */
-    int marking;         /* the exit status of marking tensors ready in this step */
+    int worker;            /* this rank's number among the servers' workers */
+    int lockstep;          /* all ranks take a step together: a round, if servers do */
+    int replicas;          /* after it all hold the same bits */
+    gw_ps_figures counted; /* what of the pushes and pulls the progress knows already */
+    int marking;           /* the exit status of marking tensors ready in this step */
     tr_data data;
     tr_model model;
     tr_optimizer optimizer;

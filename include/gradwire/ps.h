@@ -154,7 +154,7 @@ GW_API GW_MUST_CHECK gw_status gw_ps_save(gw_ps *ps, void *buffer, size_t capaci
  * GW_ESTATE; nothing changed. */
 GW_API GW_MUST_CHECK gw_status gw_ps_load(gw_ps *ps, const void *buffer, size_t bytes);
 
-typedef struct gw_ps_stats {
+typedef struct gw_ps_figures {
     uint64_t pushes, pulls; /* acknowledged; arrived */
     uint64_t round;         /* rounds that had ended at the last pull (the smallest of servers) */
     uint64_t staleness;     /* clocks that this worker was ahead of the slowest then */
@@ -169,9 +169,9 @@ typedef struct gw_ps_stats {
     double encode_s, decode_s;                   /* of the last push, the last pull */
     double error_norm;                           /* L2 norm of this worker's residuals */
     uint64_t reserved[8];
-} gw_ps_stats;
+} gw_ps_figures;
 
-GW_API GW_MUST_CHECK gw_status gw_ps_get_stats(gw_ps *ps, gw_ps_stats *stats);
+GW_API GW_MUST_CHECK gw_status gw_ps_stats(gw_ps *ps, gw_ps_figures *stats);
 
 /* The terms in force, as text, a line each ("mode: sync"); after gw_ps_register. Lives as long as
  * `ps`. */
