@@ -35,6 +35,7 @@ struct load {
     uv_prepare_t prepare;
     struct gw_net *net;
     struct gw_address address;
+    const char *name; /* in it */
     struct gw_keys *keys;
     struct gw_encoder *encoder; /* all use one: the codec is raw, which keeps nothing */
     struct gw_decoder *decoder; /* likewise */
@@ -287,20 +288,19 @@ static gw_status make_job(struct gw_job **out, const struct load *load, struct g
 
 static gw_status open_client(struct load *load, struct client *client, struct gw_error *error)
 {
-    static const char *names[1];
     struct gw_job *job;
     size_t count;
     const struct gw_worker_world world = { client, connect_server, flush_server, note_changed };
     const struct gw_worker_codecs codecs = { client,        open_codecs, check_payload,
                                              payload_bound, push_spec,   remembers };
-    names[0] = load->address.text;
+    load->name = load->address.text;
     gw_status s = gw_tls_context_open(&client->tls, load->keys, false, client->number, error);
     if (!s)
         s = make_job(&job, load, error);
     if (!s)
         s = gw_worker_open(&client->worker,
                            &(struct gw_worker_setup){ .job = job,
-                                                      .names = names,
+                                                      .names = &load->name,
                                                       .worker = client->number,
                                                       .instance = gw_instance_new() },
                            &world, error);

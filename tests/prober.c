@@ -209,8 +209,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: prober HOST PORT PROBES STAYING [MILLISECONDS]\n");
         return 1;
     }
-    int staying = atoi(argv[4]);
-    p.left = atol(argv[3]);
+    int staying = (int)strtol(argv[4], NULL, 10);
+    p.left = strtol(argv[3], NULL, 10);
     p.count = AT_ONCE + staying;
     const struct rlimit limit = { (rlim_t)p.count + 64, (rlim_t)p.count + 64 };
     struct rlimit now;
@@ -219,11 +219,14 @@ int main(int argc, char **argv)
         fprintf(stderr, "prober: descriptors for %d connections: %s\n", p.count, strerror(errno));
     p.visits = calloc((size_t)p.count, sizeof *p.visits);
     p.polls = calloc((size_t)p.count, sizeof *p.polls);
-    if (!p.visits || !p.polls)
+    if (!p.visits || !p.polls) {
+        free(p.visits);
+        free(p.polls);
         return 1;
+    }
     for (int i = 0; i < p.count; i++)
         p.visits[i] = (struct visit){ .fd = -1, .stays = i >= AT_ONCE };
-    int64_t until = now_ms() + (argc > 5 ? atol(argv[5]) : 0);
+    int64_t until = now_ms() + (argc > 5 ? strtol(argv[5], NULL, 10) : 0);
     for (int open = 1; open > 0 || p.left > 0 || now_ms() < until;)
         open = turn(&p);
     printf("probes=%ld failed=%ld answered=%ld staying=%d dropped=%ld dripped=%ld\n", p.made,

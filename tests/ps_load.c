@@ -132,9 +132,9 @@ static int raise_limit(rlim_t needed)
 
 int main(int argc, char **argv)
 {
-    struct load_setup setup = { .workers = argc > 1 ? atoi(argv[1]) : 100,
-                                .rounds = argc > 2 ? atoi(argv[2]) : 10,
-                                .elements = argc > 3 ? (size_t)atoi(argv[3]) : 1000 };
+    struct load_setup setup = { .workers = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 100,
+                                .rounds = argc > 2 ? (int)strtol(argv[2], NULL, 10) : 10,
+                                .elements = argc > 3 ? strtoul(argv[3], NULL, 10) : 1000 };
     char folder[] = "/tmp/gwload.XXXXXX", keys[64], address[256] = "";
     int ends[2];
     if (setup.workers < 1 || setup.workers > 10000 || setup.rounds < 1 || setup.elements < 1) {

@@ -29,7 +29,7 @@ static int is_port(const char *address)
 static struct sockaddr_in local(const char *port)
 {
     struct sockaddr_in at;
-    (void)uv_ip4_addr("127.0.0.1", atoi(port), &at);
+    (void)uv_ip4_addr("127.0.0.1", (int)strtol(port, NULL, 10), &at);
     return at;
 }
 
