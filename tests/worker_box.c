@@ -211,7 +211,7 @@ void wb_accept_with(int i, const struct gw_ready_body *ready)
     gw_worker_bound(wb.worker, i, server->client);
     wb_run(i);
     gw_ready_write(body, ready);
-    memcpy(body + GW_READY_BYTES, terms, strlen(terms));
+    memcpy(body + GW_READY_BYTES, terms, strlen(terms) + 1);
     (void)gw_session_ready(server->session, body, GW_READY_BYTES + strlen(terms), wb.now);
     free(terms);
     wb_run(i);
