@@ -11,6 +11,7 @@
 #include "session/pipe.h"
 
 #define STANDARD_LISTEN "tcp:127.0.0.1:4500"
+#define STANDARD_DEAD_S 1.9 /* so that a frozen worker is noticed within two */
 
 /* ---- options to what they mean --------------------------------------------------------------- */
 
@@ -103,7 +104,7 @@ static gw_status open_core(struct gw_server *server, const gw_server_options *o,
 static void set_times(struct gw_server *server, double dead_s)
 {
     struct gw_session_times times = gw_session_times_default;
-    times.dead_ns = ns_of(dead_s, (double)times.dead_ns / 1e9);
+    times.dead_ns = ns_of(dead_s, STANDARD_DEAD_S);
     if (times.beat_ns > times.dead_ns / 4)
         times.beat_ns = times.dead_ns / 4;
     server->setup.serves = true;

@@ -56,7 +56,7 @@ static const struct argp_option flags[] = {
       2 },
     { "lost", KEY_LOST, "SECONDS", 0,
       "how long a worker whose connection broke is waited for (default 2)", 3 },
-    { "dead", KEY_DEAD, "SECONDS", 0, "silence after which a peer is dead (default 2)", 3 },
+    { "dead", KEY_DEAD, "SECONDS", 0, "silence after which a peer is dead (default 1.9)", 3 },
     { "drain", KEY_DRAIN, "SECONDS", 0, "how long a stop lets a round go on (default 5)", 3 },
     { "threads", KEY_THREADS, "N", 0, "threads that decode and sum (default: the cores)", 3 },
     { "log", KEY_LOG, "FILE", 0, "append the log to FILE (default standard error)", 4 },

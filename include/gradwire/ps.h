@@ -69,7 +69,8 @@ typedef struct gw_ps_options {
 
     size_t part_count; /* the most elements of a part; default 262144 */
     double timeout_s;  /* of every wait and of reconnecting; default GRADWIRE_TIMEOUT, else 60 */
-    int observer;      /* 1: pulls only, is no member, nobody waits for it */
+    int observer;      /* 1: pulls only, is no member, nobody waits for it; its layout and codecs
+                        * are compared like a worker's */
     uint64_t reserved[8];
 } gw_ps_options;
 

@@ -44,7 +44,7 @@ typedef struct gw_server_options {
     const char *folder;     /* of snapshots and logs; needed unless "none" */
 
     double lost_s;  /* how long a worker whose connection broke is still waited for; default 2 */
-    double dead_s;  /* silence after which a peer is dead; default 2 */
+    double dead_s;  /* silence after which a peer is dead; default 1.9 */
     double drain_s; /* how long gw_server_stop lets a round go on; default 5 */
     int threads;    /* that decode and sum; default: the cores that hwloc tells */
 
@@ -79,8 +79,8 @@ GW_API void gw_server_close(gw_server *server);
 GW_API const char *gw_server_error(const gw_server *server);
 
 /* What `gradwire top` shows: ask a server for its state, as JSON text (malloced; free it), with the
- * keys job, round, mode, members, workers (a list: worker, live, clock, waiting, ...). `keys` as in
- * gw_ps_options, speaking as `worker`; NULL for local servers. Errors: GW_ESPEC, GW_ETIMEOUT,
+ * keys job, round, mode, members, list (of workers: worker, live, clock, waiting, ...). `keys` as
+ * in gw_ps_options, speaking as `worker`; NULL for local servers. Errors: GW_ESPEC, GW_ETIMEOUT,
  * GW_EMISMATCH, GW_ETRANSPORT and so on; the words are in gw_server_error(NULL). */
 GW_API GW_MUST_CHECK gw_status gw_server_query(char **json, const char *address, const char *job,
                                                const char *keys, int worker, double timeout_s);
