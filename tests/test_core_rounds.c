@@ -335,13 +335,13 @@ END_TEST
 
 static void check_metric(const char *line)
 {
-    char name[128], label[256], type[16];
-    double value;
+    char name[128], label[256], type[16], value[64], *end = value;
     bool good = sscanf(line, "# HELP %127s %255[^\n]", name, label) == 2 ||
                 (sscanf(line, "# TYPE %127s %15s", name, type) == 2 &&
                  (strcmp(type, "counter") == 0 || strcmp(type, "gauge") == 0)) ||
-                (sscanf(line, "%127[a-z_]{%255[^}]} %lf", name, label, &value) == 3 &&
-                 strncmp(label, "job=\"boxed\"", 11) == 0);
+                (sscanf(line, "%127[a-z_]{%255[^}]} %63s", name, label, value) == 3 &&
+                 strncmp(label, "job=\"boxed\"", 11) == 0 && isfinite(strtod(value, &end)) &&
+                 end > value && *end == '\0');
     ck_assert_msg(good && strncmp(name, "gradwire_", 9) == 0, "a wrong line: %s", line);
 }
 

@@ -272,6 +272,7 @@ START_TEST(pulls_are_put_together)
     ck_assert_int_eq(gw_decoder_remembers(decoder), difference);
     ck_assert_int_eq(gw_encoder_raw(a.encoder, a.tensors, raw, NULL), GW_OK);
     struct gw_worker_item items[2 * PARTS];
+    ck_assert_uint_gt(a.count, 0);
     for (size_t i = 0; i < 2 * a.count; i++) { /* twice: the whole, then whatever comes behind */
         items[i] = (struct gw_worker_item){ .next = &items[i + 1],
                                             .part = i % a.count,
