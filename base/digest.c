@@ -2,14 +2,12 @@
 /* SPDX-FileCopyrightText: 2026 the gradwire authors */
 /* Which row hashes: looked up each time, which is a load and a test (the compiler's runtime has
  * asked the CPU once). */
-#include "config.h"
-
 #include "base/digest.h"
 
 uint64_t gw_digest(const void *data, size_t bytes, uint64_t seed)
 {
     const void *from = bytes > 0 ? data : "";
-#ifdef GW_X86
+#ifdef __x86_64__
     if (__builtin_cpu_supports("avx512f"))
         return gw_digest_avx512(from, bytes, seed);
     if (__builtin_cpu_supports("avx2"))
