@@ -21,7 +21,8 @@ static gw_status check(const struct tcp_peer *peer, const struct gw_frame *frame
         return gw_fail(error, GW_EPAYLOAD, "tcp: a frame of type %d from rank %d", frame->type,
                        peer->rank);
     if (frame->length > (message ? GW_TCP_PIECE : 0) || (frame->flags & ~(message ? 3 : 0)) ||
-        frame->flags == (GW_TCP_LAST | GW_TCP_CUT))
+        frame->flags == (GW_TCP_LAST | GW_TCP_CUT) ||
+        (frame->flags == GW_TCP_CUT && frame->length > 0)) /* it would be put where nobody waits */
         return gw_fail(error, GW_EPAYLOAD,
                        "tcp: a frame of type %d with %u bytes and flags %d from rank %d",
                        frame->type, frame->length, frame->flags, peer->rank);
