@@ -436,6 +436,8 @@ int64_t gw_core_deadline(const struct gw_core *core)
     at = core->wake_ns < at ? core->wake_ns : at;
     at = core->retry_ns < at ? core->retry_ns : at;
     at = core->store_retry_ns > 0 && core->store_retry_ns < at ? core->store_retry_ns : at;
+    if (core->stopping && !core->final && core->drain_until < at)
+        at = core->drain_until;
     int64_t say = anyone_waits(core) ? core->said_ns + BEAT_TEXT_NS : INT64_MAX;
     return say < at ? say : at;
 }
@@ -455,12 +457,21 @@ void gw_core_tick(struct gw_core *core, int64_t now)
     gw_core_go_on(core);
 }
 
-void gw_core_stop(struct gw_core *core, int64_t now)
+bool gw_core_drains(const struct gw_core *core)
+{
+    bool waits = anyone_waits(core);
+    for (size_t i = 0; i < core->members_count && !waits; i++)
+        waits = core->members[i]->waiting > 0;
+    return core->stopping && !core->final && waits && core->now < core->drain_until;
+}
+
+void gw_core_stop(struct gw_core *core, int64_t drain_ns, int64_t now)
 {
     core->now = now;
     if (core->stopping)
         return;
     core->stopping = true;
+    core->drain_until = now + drain_ns;
     gw_core_say(core, "level=info event=stopping round=%" PRIu64, core->policy.round);
     gw_core_go_on(core);
 }

@@ -85,9 +85,11 @@ void gw_core_tick(struct gw_core *core, int64_t now);
 /* ---- ending and looking ------------------------------------------------------------------------
  */
 
-/* Take no new workers and no new pushes; let the work under way end, then write what durability
- * wants. gw_core_has_stopped tells when that is done, and `error` whether it went well. */
-void gw_core_stop(struct gw_core *core, int64_t now);
+/* Take no new workers. While somebody waits, for a round or a pull, the others' pushes still count,
+ * for `drain_ns` at most; then no push does. Then the work under way ends, and what durability
+ * wants is written. gw_core_has_stopped tells when all that is done, and gw_core_result whether it
+ * went well. */
+void gw_core_stop(struct gw_core *core, int64_t drain_ns, int64_t now);
 bool gw_core_has_stopped(const struct gw_core *core);
 gw_status gw_core_result(const struct gw_core *core, struct gw_error *error);
 

@@ -135,6 +135,7 @@ struct gw_core {
     uint64_t snapshots, flushes;
 
     bool stopping, stopped;
+    int64_t drain_until; /* of a server that stops */
     struct gw_error result;
     uint64_t refused, strikes, accepted_pushes, late_pushes;
     int64_t opened_ns;
@@ -146,6 +147,8 @@ void gw_core_say(struct gw_core *core, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void gw_core_send(struct gw_core_peer *peer, const struct gw_frame *frame, struct gw_blob *blob);
 void gw_core_refuse(struct gw_core_peer *peer, gw_status status, const char *words);
+/* It stops, but lets those that wait have what they wait for. */
+bool gw_core_drains(const struct gw_core *core);
 /* Open the shard of the job's layout. */
 gw_status gw_core_open_shard(struct gw_core *core, struct gw_error *error);
 uint64_t gw_core_part_bytes(const struct gw_core *core); /* of raw floats of all parts */

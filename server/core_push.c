@@ -203,7 +203,7 @@ static gw_status check_commit(const struct gw_core *core, const struct member *m
                               uint64_t sequence, const struct gw_commit_body *body,
                               struct gw_error *error)
 {
-    if (core->stopping)
+    if (core->stopping && !gw_core_drains(core))
         return gw_fail(error, GW_ETRANSPORT, "the server is shutting down");
     if (!core->has_values)
         return gw_fail(error, GW_ESTATE, "a push before there are initial values");

@@ -239,6 +239,6 @@ void gw_core_store(struct gw_core *core)
         start_snapshot(core);
     else if (keeps_log(core) && core->based && !core->sick && core->appended > core->durable)
         start_flush(core);
-    else if (core->stopping && !core->work && !core->again)
+    else if (core->stopping && !core->work && !core->again && !gw_core_drains(core))
         stop(core);
 }

@@ -28,7 +28,7 @@ struct gw_server {
     struct gw_tls_context *tls;
     struct gw_core *core;
     struct gw_team *team;
-    int64_t drain_ns, stop_at;
+    int64_t drain_ns;
     struct gw_session_setup setup; /* of sessions */
 
     uv_loop_t loop;

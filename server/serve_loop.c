@@ -175,10 +175,9 @@ static void end_sessions(struct gw_server *server)
 
 static void look_for_end(struct gw_server *server)
 {
-    bool late =
-        server->stops > 1 || (server->stop_at && gw_net_now(server->net) >= server->stop_at);
+    bool at_once = server->stops > 1;
     if (server->ended || !server->stops || !is_quiet(server) ||
-        !(late || gw_core_has_stopped(server->core)))
+        !(at_once || gw_core_has_stopped(server->core)))
         return;
     server->ended = true;
     end_sessions(server);
@@ -188,8 +187,6 @@ static void look_for_end(struct gw_server *server)
 static void arm_timer(struct gw_server *server, uv_timer_cb tick)
 {
     int64_t at = gw_core_deadline(server->core);
-    if (server->stop_at && server->stop_at < at)
-        at = server->stop_at;
     if (at == INT64_MAX) {
         uv_timer_stop(&server->timer);
         return;
@@ -216,9 +213,7 @@ static void take_stop(uv_async_t *async)
 {
     struct gw_server *server = async->data;
     server->stops = atomic_load(&server->stops_asked);
-    if (!server->stop_at)
-        server->stop_at = gw_net_now(server->net) + server->drain_ns;
-    gw_core_stop(server->core, gw_net_now(server->net));
+    gw_core_stop(server->core, server->drain_ns, gw_net_now(server->net));
 }
 
 /* ---- open and close -------------------------------------------------------------------------- */

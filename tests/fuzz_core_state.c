@@ -170,7 +170,7 @@ static void use(struct gw_core *core, struct sim_files *disk, uint8_t choice)
     size_t before_bytes, after_bytes;
     free(gw_core_status(core, 0));
     gw_core_tick(core, 0);
-    gw_core_stop(core, INT64_C(1000000000));
+    gw_core_stop(core, 0, INT64_C(1000000000));
     must(gw_core_has_stopped(core) && gw_core_result(core, NULL) == GW_OK);
     if (!core->has_values) {
         gw_core_close(core);

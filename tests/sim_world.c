@@ -255,7 +255,7 @@ static void stop_server(struct sim_world *world, struct sim_server *server)
         world->digest = sim_hash((const float *)shard->part[p].memory, shard->part[p].part.count,
                                  world->digest);
     sim_ledger_final(server);
-    gw_core_stop(server->core, world->net.now);
+    gw_core_stop(server->core, 0, world->net.now);
     while (!world->failed && !gw_core_has_stopped(server->core))
         if (!sim_step(&world->net, limit))
             break;

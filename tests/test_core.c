@@ -103,7 +103,7 @@ START_TEST(nobody_comes_to_a_server_that_stops)
     box_open(&box);
     client_open(a, 0, 0);
     client_init(a, 0);
-    gw_core_stop(box.core, box.now);
+    gw_core_stop(box.core, 0, box.now);
     client_open(b, 1, 0);
     expect_refused(b, GW_ETRANSPORT, "shutting down");
     client_push(a, 1, 1);

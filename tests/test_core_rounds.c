@@ -262,7 +262,7 @@ START_TEST(a_stop_keeps_all)
     client_push(a, 1, 1);
     client_push(b, 1, 1);
     client_push(a, 2, 0.25f); /* waits */
-    gw_core_stop(box.core, box.now);
+    gw_core_stop(box.core, 0, box.now);
     box_run(&box);
     ck_assert(gw_core_has_stopped(box.core));
     ck_assert_int_eq(gw_core_result(box.core, NULL), GW_OK);
@@ -276,6 +276,38 @@ START_TEST(a_stop_keeps_all)
     ck_assert_uint_eq(a->said.accepted, 2);
     client_push(b, 2, 0.5f);
     expect_value(97.25f);
+}
+END_TEST
+
+/* Who waits for a round when the server is told to stop gets it, if the others push in time. */
+START_TEST(a_stop_lets_a_round_end)
+{
+    box.durability = "log";
+    open_workers(2);
+    client_push(a, 1, 1);
+    client_pull(a, 1);
+    gw_core_stop(box.core, 1000 * BOX_MS, box.now);
+    box_wait(&box, 500 * BOX_MS);
+    ck_assert(!gw_core_has_stopped(box.core));
+    if (_i) { /* the other does not: what was accepted is kept */
+        box_wait(&box, 600 * BOX_MS);
+        ck_assert_int_eq(a->dones, 0);
+        client_push(b, 1, 1);
+        ck_assert_int_eq(b->naks, 1);
+    } else {
+        client_push(b, 1, 1);
+        ck_assert_int_eq(b->acks, 1);
+        ck_assert_int_eq(a->dones, 1);
+        expect_value(98);
+    }
+    box_run(&box);
+    ck_assert(gw_core_has_stopped(box.core));
+    ck_assert_int_eq(gw_core_result(box.core, NULL), GW_OK);
+    box_kill(&box, true);
+    box_open(&box);
+    client_open(a, 0, 0);
+    ck_assert_uint_eq(a->said.accepted, 1);
+    ck_assert_uint_eq(gw_core_round(box.core), _i ? 0 : 1);
 }
 END_TEST
 
@@ -374,6 +406,7 @@ static void add_tests(TCase *t)
     tcase_add_test(t, a_sick_disk_is_told);
     tcase_add_loop_test(t, the_first_snapshot_is_tried_again, 0, 2);
     tcase_add_loop_test(t, a_stop_keeps_all, 0, 2);
+    tcase_add_loop_test(t, a_stop_lets_a_round_end, 0, 2);
     tcase_add_test(t, recovered_pushes_go_on);
     tcase_add_test(t, another_jobs_folder_is_refused);
     tcase_add_test(t, status_is_json);

@@ -45,7 +45,7 @@ typedef struct gw_server_options {
 
     double lost_s;  /* how long a worker whose connection broke is still waited for; default 2 */
     double dead_s;  /* silence after which a peer is dead; default 1.9 */
-    double drain_s; /* how long gw_server_stop lets a round go on; default 5 */
+    double drain_s; /* how long gw_server_stop lets workers that wait have their round; default 5 */
     int threads;    /* that decode and sum; default: the cores that hwloc tells */
 
     /* Told what happens, a structured line without newline each ("level=info event=joined worker=3
