@@ -436,7 +436,7 @@ int64_t gw_core_deadline(const struct gw_core *core)
     at = core->wake_ns < at ? core->wake_ns : at;
     at = core->retry_ns < at ? core->retry_ns : at;
     at = core->store_retry_ns > 0 && core->store_retry_ns < at ? core->store_retry_ns : at;
-    if (core->stopping && !core->final && core->drain_until < at)
+    if (gw_core_drains(core) && core->drain_until < at)
         at = core->drain_until;
     int64_t say = anyone_waits(core) ? core->said_ns + BEAT_TEXT_NS : INT64_MAX;
     return say < at ? say : at;
