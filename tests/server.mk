@@ -95,6 +95,12 @@ fuzz_targets += tests/fuzz_core_state
 EXTRA_DIST += tests/corpus/core_state
 
 if WITH_CHECK
+check_PROGRAMS += tests/test_team
+tests_test_team_SOURCES = tests/test_team.c
+tests_test_team_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_test_team_LDADD = libshards.la $(rooms_LIBS) $(CHECK_LIBS) -lm
+TESTS += tests/test_team
+
 check_PROGRAMS += tests/test_policy
 tests_test_policy_SOURCES = tests/test_policy.c tests/policy_oracle.c tests/policy_oracle.h
 tests_test_policy_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)

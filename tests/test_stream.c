@@ -2,7 +2,9 @@
 /* SPDX-FileCopyrightText: 2026 the gradwire authors */
 /* Streams over real sockets, both ends in one loop: what is said comes over, all of it and in
  * order, over Unix sockets and TCP, plain and with TLS; and each way to end is told, once. */
+#include <arpa/inet.h>
 #include <check.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -257,6 +259,38 @@ START_TEST(frozen_peer)
 }
 END_TEST
 
+/* A machine that does not even refuse: a full backlog drops what asks for a connection. */
+START_TEST(no_answer)
+{
+    enum { WAITING = 8 };
+    struct sockaddr_in name = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    socklen_t length = sizeof name;
+    struct gw_address address;
+    char text[64];
+    int waiting[WAITING], full = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(bind(full, (struct sockaddr *)&name, length), 0);
+    ck_assert_int_eq(listen(full, 0), 0);
+    ck_assert_int_eq(getsockname(full, (struct sockaddr *)&name, &length), 0);
+    for (int i = 0; i < WAITING; i++) {
+        waiting[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        (void)connect(waiting[i], (struct sockaddr *)&name, length);
+    }
+    room_open(&room, UNIX_PLAIN);
+    room.setup.times = (struct gw_session_times){ .handshake_ns = 200000000 };
+    snprintf(text, sizeof text, "tcp:127.0.0.1:%d", ntohs(name.sin_port));
+    ck_assert_int_eq(gw_address_parse(&address, text, strlen(text), NULL), GW_OK);
+    struct side *side = room_connect_to(&room, &address, 1, "");
+    room_run(&room, &side->gone, 1);
+    ck_assert_int_eq(side->end.status, GW_ETIMEOUT);
+    ck_assert_msg(strstr(side->end.text, text) && strstr(side->end.text, "no answer within 0.2 s"),
+                  "%s", side->end.text);
+    room_close(&room);
+    for (int i = 0; i < WAITING; i++)
+        close(waiting[i]);
+    close(full);
+}
+END_TEST
+
 START_TEST(nowhere)
 {
     static const char *const texts[] = { "tcp:127.0.0.1:1", "unix:/nowhere/at/all", "tcp:[::1]:1" };
@@ -339,6 +373,7 @@ int main(void)
     tcase_add_loop_test(t, peer_gone, 0, ROOM_KINDS);
     tcase_add_loop_test(t, frozen_peer, 0, ROOM_KINDS);
     tcase_add_test(t, nowhere);
+    tcase_add_test(t, no_answer);
     tcase_add_test(t, nobody_answers);
     tcase_add_test(t, names);
     suite_add_tcase(suite, t);
