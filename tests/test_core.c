@@ -244,6 +244,59 @@ START_TEST(no_infinite_rate)
 }
 END_TEST
 
+/* What each type may have, before a byte of it is given room: by the layout that was agreed on. */
+START_TEST(lengths_come_from_the_layout)
+{
+    enum { HEAD = GW_HEADER_BYTES, RAW = HEAD + 4 * BOX_COUNT };
+    static const struct {
+        uint8_t type, flags;
+        uint32_t tensor, least, most; /* most 0: never */
+        bool other_spec;
+    } rows[] = {
+        { GW_PS_INIT, 0, 0, HEAD, RAW, false },
+        { GW_PS_INIT, 0, 1, HEAD, 0, false },
+        { GW_PS_PUSH, 0, 0, HEAD, RAW, false },
+        { GW_PS_PUSH, GW_PS_RAW, 0, HEAD, RAW, true },
+        { GW_PS_PUSH, 0, 0, HEAD, 0, true },
+        { GW_PS_PUSH, 0, UINT32_MAX, HEAD, 0, false },
+        { GW_PS_COMMIT, 0, 0, GW_COMMIT_BYTES, GW_COMMIT_BYTES, false },
+        { GW_PS_CLOCK, 0, 0, GW_CLOCK_BYTES, GW_CLOCK_BYTES, false },
+        { GW_PS_PULL, 0, 0, GW_PULL_BYTES, GW_PULL_BYTES, false },
+        { GW_PS_ACK, 0, 0, GW_ACK_BYTES, 0, false },
+        { GW_PS_VALUES, 0, 0, HEAD, 0, false },
+        { 255, 0, 0, 1, 0, false },
+    };
+    box_open(&box);
+    client_open(a, 0, 0);
+    uint64_t spec = gw_shard_push_spec(gw_core_shard(box.core), 0);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const uint32_t lengths[] = { 0,
+                                     1,
+                                     rows[i].least - 1,
+                                     rows[i].least,
+                                     rows[i].most,
+                                     rows[i].most + 1,
+                                     UINT32_C(1) << 31,
+                                     UINT32_MAX - 31,
+                                     UINT32_MAX };
+        for (size_t k = 0; k < sizeof lengths / sizeof *lengths; k++) {
+            const struct gw_frame frame = { .type = rows[i].type,
+                                            .flags = rows[i].flags,
+                                            .tensor = rows[i].tensor,
+                                            .length = lengths[k],
+                                            .spec = spec + rows[i].other_spec };
+            uint8_t *room = NULL;
+            bool fits =
+                rows[i].most > 0 && lengths[k] >= rows[i].least && lengths[k] <= rows[i].most;
+            gw_status s = gw_core_admit(a->peer, &frame, &room, NULL);
+            ck_assert_msg((s == GW_OK) == fits, "row %zu, %u bytes: %s", i, lengths[k],
+                          gw_status_name(s));
+            ck_assert(fits || !room);
+        }
+    }
+}
+END_TEST
+
 START_TEST(waiting_pushes_are_bounded)
 {
     open_two();
@@ -341,6 +394,7 @@ static void add_tests(TCase *t)
     tcase_add_test(t, half_a_push_counts_nothing);
     tcase_add_test(t, three_strikes);
     tcase_add_test(t, no_infinite_rate);
+    tcase_add_test(t, lengths_come_from_the_layout);
     tcase_add_test(t, waiting_pushes_are_bounded);
     tcase_add_test(t, acknowledgements_are_not_held_in_vain);
     tcase_add_test(t, who_does_not_read_is_refused);
