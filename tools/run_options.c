@@ -6,11 +6,10 @@
 
 #include <argp.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "tools/numbers.h"
 #include "tools/run.h"
-#include "tools/tool.h"
 
 enum key { KEY_LINK = 256, KEY_TCP, KEY_PLAIN, KEY_TIMEOUT };
 
@@ -28,23 +27,6 @@ static const char doc[] =
     "connect by sockets: no MPI is needed."
     "\vThe exit status is 0 if all ranks end with 0, else that of the first that did not (128 + "
     "the signal that killed it); 1 bad use, 3 time limit.";
-
-static int parse_count(int *out, const char *text, int most)
-{
-    char *end;
-    long value = strtol(text, &end, 10);
-    if (end == text || *end || value < 1 || value > most)
-        return -1;
-    *out = (int)value;
-    return 0;
-}
-
-static int parse_seconds(double *out, const char *text)
-{
-    char *end;
-    *out = strtod(text, &end);
-    return end == text || *end || !(*out > 0) || *out > 1e6 ? -1 : 0;
-}
 
 /* The library's own words for what it would refuse in every rank. */
 static int check_link(struct argp_state *state, const char *link)
@@ -69,7 +51,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     int result = 0;
     switch (key) {
     case 'n':
-        result = parse_count(&options->ranks, arg, RUN_RANKS_MAX);
+        result = tool_parse_int(&options->ranks, arg, 1, RUN_RANKS_MAX);
         break;
     case KEY_LINK:
         options->link = arg;
@@ -82,7 +64,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         options->plain = true;
         break;
     case KEY_TIMEOUT:
-        result = parse_seconds(&options->timeout, arg);
+        result = tool_parse_seconds(&options->timeout, arg);
         break;
     case ARGP_KEY_ARG:
         options->command = state->argv + state->next - 1;
