@@ -342,7 +342,8 @@ endif
 if WITH_CHECK
 check_PROGRAMS += tests/test_bench_units
 tests_test_bench_units_SOURCES = tests/test_bench_units.c \
-	tools/bench_units.c tools/bench_units.h tools/bench_input.c tools/bench_input.h
+	tools/bench_units.c tools/bench_units.h tools/bench_input.c tools/bench_input.h \
+	tools/numbers.c tools/numbers.h
 tests_test_bench_units_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_test_bench_units_LDADD = $(CHECK_LIBS)
 TESTS += tests/test_bench_units

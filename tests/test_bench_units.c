@@ -2,6 +2,7 @@
 /* SPDX-FileCopyrightText: 2026 the gradwire authors */
 /* The bench's arithmetic and inputs. */
 #include <check.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 
 #include "tools/bench_input.h"
 #include "tools/bench_units.h"
+#include "tools/numbers.h"
 
 static const struct {
     const char *text;
@@ -44,12 +46,12 @@ START_TEST(numbers_are_read)
     ck_assert_int_eq(bench_parse_number(&number, "1", 1), -1);
     ck_assert_int_eq(bench_parse_number(&number, "2x", 1), -1);
     ck_assert(number == 1.25);
-    ck_assert_int_eq(bench_parse_count(&count, "20", 1), 0);
+    ck_assert_int_eq(tool_parse_int(&count, "20", 1, INT_MAX), 0);
     ck_assert_int_eq(count, 20);
-    ck_assert_int_eq(bench_parse_count(&count, "0", 1), -1);
-    ck_assert_int_eq(bench_parse_count(&count, "1.5", 1), -1);
-    ck_assert_int_eq(bench_parse_count(&count, "99999999999", 1), -1);
-    ck_assert_int_eq(bench_parse_count(&count, "", 0), -1);
+    ck_assert_int_eq(tool_parse_int(&count, "0", 1, INT_MAX), -1);
+    ck_assert_int_eq(tool_parse_int(&count, "1.5", 1, INT_MAX), -1);
+    ck_assert_int_eq(tool_parse_int(&count, "99999999999", 1, INT_MAX), -1);
+    ck_assert_int_eq(tool_parse_int(&count, "", 0, INT_MAX), -1);
     ck_assert_int_eq(count, 20);
     ck_assert_int_eq(bench_parse_op(&op, "reduce_scatter"), 0);
     ck_assert_int_eq(op, BENCH_REDUCE_SCATTER);

@@ -4,8 +4,11 @@
 #include "tools/bench.h"
 
 #include <argp.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "tools/numbers.h"
 
 enum key {
     KEY_CODEC = 256,
@@ -133,9 +136,9 @@ static int parse_letter(int key, const char *arg, struct bench_options *options)
     case 'f':
         return bench_parse_number(&options->factor, arg, 1);
     case 'n':
-        return bench_parse_count(&options->runs, arg, 1);
+        return tool_parse_int(&options->runs, arg, 1, INT_MAX);
     case 'w':
-        return bench_parse_count(&options->warmup, arg, 0);
+        return tool_parse_int(&options->warmup, arg, 0, INT_MAX);
     case 'c':
         options->check = 1;
         return 0;
@@ -169,15 +172,15 @@ static int parse_engine(int key, const char *arg, struct bench_options *options)
         options->overlap = 1;
         return 0;
     case KEY_TESTS:
-        return bench_parse_count(&options->tests, arg, 0);
+        return tool_parse_int(&options->tests, arg, 0, INT_MAX);
     case KEY_PROGRESS:
         result = bench_parse_word(&number, arg, movers);
         options->progress = (gw_progress)number;
         return result;
     case KEY_THREADS:
-        return bench_parse_count(&options->threads, arg, 1);
+        return tool_parse_int(&options->threads, arg, 1, INT_MAX);
     case KEY_PIECE:
-        result = bench_parse_count(&number, arg, 1);
+        result = tool_parse_int(&number, arg, 1, INT_MAX);
         options->piece_count = (size_t)number;
         return result;
     default:
@@ -197,7 +200,7 @@ static int parse_workers(struct bench_options *options, const char *text)
             return -1;
         memcpy(one, at, length);
         one[length] = '\0';
-        if (bench_parse_count(&options->workers[options->workers_count++], one, 1))
+        if (tool_parse_int(&options->workers[options->workers_count++], one, 1, INT_MAX))
             return -1;
         at += length;
         if (*at && !*++at)
@@ -252,7 +255,7 @@ static int parse_word(int key, const char *arg, struct bench_options *options)
     case KEY_TIMEOUT:
         return bench_parse_number(&options->timeout, arg, 0);
     case KEY_RANKS:
-        return bench_parse_count(&options->ranks, arg, 1);
+        return tool_parse_int(&options->ranks, arg, 1, INT_MAX);
     default:
         return parse_server(key, arg, options);
     }

@@ -4,7 +4,6 @@
 #include "tools/bench_units.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,19 +47,6 @@ int bench_parse_number(double *number, const char *text, double least)
     if (leading_number(&value, text, &end) || *end || !(value > least))
         return -1;
     *number = value;
-    return 0;
-}
-
-int bench_parse_count(int *count, const char *text, int least)
-{
-    char *end;
-    if (text[0] < '0' || text[0] > '9')
-        return -1;
-    errno = 0;
-    long value = strtol(text, &end, 10);
-    if (errno || *end || value < least || value > INT_MAX)
-        return -1;
-    *count = (int)value;
     return 0;
 }
 

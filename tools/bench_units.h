@@ -25,7 +25,6 @@ extern const char *const bench_op_names[BENCH_OPS];
 int bench_parse_size(size_t *bytes, const char *text);
 /* A number above `least`, with nothing behind it. */
 int bench_parse_number(double *number, const char *text, double least);
-int bench_parse_count(int *count, const char *text, int least);
 int bench_parse_op(enum bench_op *op, const char *text);
 /* The place of a word in a list that ends with NULL. */
 int bench_parse_word(int *place, const char *text, const char *const *words);

@@ -5,9 +5,9 @@
 
 #include <argp.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "tools/numbers.h"
 #include "tools/tool.h"
 
 enum { KEY_JSON = 256, KEY_MAN, KEY_COSTS, KEY_COMM, KEY_RANKS, KEY_CODEC, RANKS_MAX = 256 };
@@ -174,11 +174,10 @@ static void print_text(const char *name)
 
 static int read_ranks(const struct argp_state *state, const char *text)
 {
-    char *end;
-    long ranks = strtol(text, &end, 10);
-    if (end == text || *end || ranks < 1 || ranks > RANKS_MAX)
+    int ranks = 0;
+    if (tool_parse_int(&ranks, text, 1, RANKS_MAX))
         argp_error(state, "--ranks %s is not a number from 1 to %d", text, RANKS_MAX);
-    return (int)ranks;
+    return ranks;
 }
 
 static void check_costs(const struct argp_state *state, const struct request *request)

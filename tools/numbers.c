@@ -11,7 +11,7 @@ int tool_parse_int(int *out, const char *text, int min, int max)
     char *end;
     errno = 0;
     long number = strtol(text, &end, 10);
-    if (end == text || *end || errno || number < min || number > max)
+    if (*text < '0' || *text > '9' || *end || errno || number < min || number > max)
         return -1;
     *out = (int)number;
     return 0;

@@ -6,8 +6,8 @@
 
 #include <stdint.h>
 
-int tool_parse_int(int *out, const char *text, int min, int max);
-int tool_parse_seed(uint64_t *out, const char *text);  /* above 0 */
-int tool_parse_seconds(double *out, const char *text); /* above 0, up to 1e6 */
+int tool_parse_int(int *out, const char *text, int min, int max); /* digits alone */
+int tool_parse_seed(uint64_t *out, const char *text);             /* above 0 */
+int tool_parse_seconds(double *out, const char *text);            /* above 0, up to 1e6 */
 
 #endif
