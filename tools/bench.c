@@ -140,11 +140,15 @@ int bench_run(const struct bench_options *options, const struct bench_input *inp
     return written ? written : bench.status;
 }
 
+int bench_is_launched(void)
+{
+    return getenv("OMPI_COMM_WORLD_SIZE") || getenv("GRADWIRE_LAUNCH");
+}
+
 /* Each process of a job would run all ranks. */
 static int is_doubled(const struct bench_options *options)
 {
-    int doubled = (options->ranks || options->workers_count) &&
-                  (getenv("OMPI_COMM_WORLD_SIZE") || getenv("GRADWIRE_LAUNCH"));
+    int doubled = (options->ranks || options->workers_count) && bench_is_launched();
     if (doubled)
         tool_complain("bench",
                       "--ranks and --workers are for one process, not for use under a launcher");

@@ -90,6 +90,9 @@ struct bench {
     int status;      /* worst so far: enum tool_exit */
 };
 
+/* Is this process one rank of a job, of mpirun or gradwire run? */
+int bench_is_launched(void);
+
 /* Seconds of a clock that only goes forward. */
 double bench_clock(void);
 

@@ -85,8 +85,7 @@ static const struct argp_option flags[] = {
 
 static const char doc[] =
     "Bandwidth and error of a collective, alone or under mpirun or gradwire run. Raw and fp16 runs "
-    "are "
-    "interleaved with those of the codecs: vs_raw and vs_fp16 above 1 mean that the codec is "
+    "are interleaved with those of the codecs: vs_raw and vs_fp16 above 1 mean that the codec is "
     "faster."
     "\vGRADWIRE_TRACE=PREFIX in the environment makes PREFIX.json, a trace of all ranks for "
     "chrome://tracing or Perfetto.\n"
@@ -281,11 +280,6 @@ static int choose_sizes(struct bench_options *options)
     return options->max_bytes < options->min_bytes ? -1 : 0;
 }
 
-static int is_launched(void)
-{
-    return getenv("OMPI_COMM_WORLD_SIZE") || getenv("GRADWIRE_LAUNCH");
-}
-
 /* -1: flags that do not go together. */
 static int choose_workers(struct bench_options *options)
 {
@@ -296,7 +290,7 @@ static int choose_workers(struct bench_options *options)
         return -1;
     if (!options->pull)
         options->pull = "raw";
-    if (options->workers_count || options->ranks || is_launched())
+    if (options->workers_count || options->ranks || bench_is_launched())
         return 0;
     memcpy(options->workers, standard, sizeof standard);
     options->workers_count = sizeof standard / sizeof *standard;
