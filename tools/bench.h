@@ -148,9 +148,14 @@ int bench_check_replicas(struct bench *bench, size_t count, double *wrong);
 int bench_check_errors(struct bench *bench, size_t count, int exact_codec,
                        struct bench_errors *errors);
 
+/* What these come to in a row; NaN if errors were not asked for. */
+void bench_row_errors(const struct bench *bench, struct bench_row *row,
+                      const struct bench_errors *errors);
+
 /* ---- bench_report.c */
 
 int bench_report_open(struct bench *bench);
+/* Print it, and judge by it: every rank calls this. */
 void bench_report_row(struct bench *bench, const struct bench_row *row);
 int bench_report_close(struct bench *bench);
 

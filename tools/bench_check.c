@@ -145,3 +145,12 @@ int bench_check_errors(struct bench *bench, size_t count, int exact_codec,
     *errors = (struct bench_errors){ sums[1], sums[2], sums[3], sums[4], sums[5], sums[6] };
     return TOOL_GOOD;
 }
+
+void bench_row_errors(const struct bench *bench, struct bench_row *row,
+                      const struct bench_errors *errors)
+{
+    int checked = bench->options->check;
+    row->nmse = checked ? bench_nmse(errors) : NAN;
+    row->cosine = checked ? bench_cosine(errors) : NAN;
+    row->bias = checked ? bench_bias(errors) : NAN;
+}

@@ -124,6 +124,7 @@ static void report(struct overlap *o)
                              .count = o->count,
                              .wire_bytes = (double)stats.sent_bytes,
                              .ratio = stats.ratio,
+                             .busbw = NAN,
                              .pure = p50[PURE],
                              .compute = p50[COMPUTE],
                              .overall = p50[OVERALL],

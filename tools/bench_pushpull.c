@@ -262,11 +262,11 @@ static gw_ps_figures stats_of(const struct contender *c)
     return stats;
 }
 
-/* Before the timed runs, and after them. */
-static void note_bytes(struct field *field, int after)
+/* Before the timed runs, and after them: what a run of each cost. */
+static void note_costs(struct field *field, int after)
 {
     double runs = field->bench->options->runs;
-    double floats = (double)(field->floats * sizeof(float)) * runs;
+    double bytes = (double)(field->floats * sizeof(float)) * runs;
     for (size_t i = RAW; i < field->count; i++) {
         struct contender *c = &field->contenders[i];
         const gw_ps_figures stats = stats_of(c);
@@ -275,8 +275,8 @@ static void note_bytes(struct field *field, int after)
         if (after) {
             c->cost[WIRE] = (double)(wire - c->wire) / runs;
             c->cost[RAW_BYTES] = (double)(raw - c->raw) / runs;
-            c->cost[ENCODE] = c->encoded_s / floats;
-            c->cost[DECODE] = c->decoded_s / floats;
+            c->cost[ENCODE] = c->encoded_s / bytes;
+            c->cost[DECODE] = c->decoded_s / bytes;
         }
         c->wire = wire;
         c->raw = raw;
@@ -286,7 +286,7 @@ static void note_bytes(struct field *field, int after)
 static int run_timed(struct field *field)
 {
     struct bench *bench = field->bench;
-    note_bytes(field, 0);
+    note_costs(field, 0);
     for (int k = 0; k < bench->options->runs; k++) {
         for (size_t j = 0; j < field->count; j++) {
             /* Another one begins each round, so that none always follows the same one. */
@@ -306,7 +306,7 @@ static int run_timed(struct field *field)
                 return status;
         }
     }
-    note_bytes(field, 1);
+    note_costs(field, 1);
     return bench_reduce(bench, field->numbers, field->numbers_count, GW_MAX);
 }
 
@@ -322,31 +322,21 @@ static struct bench_row make_row(const struct field *field, struct contender *c)
     const struct bench *bench = field->bench;
     size_t runs = (size_t)bench->options->runs;
     struct bench_row row = { .codec = c->codec,
-                             .sent_codec = c->codec,
-                             .algorithm = "server",
-                             .reason = "",
                              .count = field->floats,
                              .times = bench_summarize(c->seconds, runs),
                              .wire_bytes = c->cost[WIRE],
-                             .encode = c->cost[ENCODE] > 0 ? 1e-9 / c->cost[ENCODE] : NAN,
-                             .decode = c->cost[DECODE] > 0 ? 1e-9 / c->cost[DECODE] : NAN,
-                             .nmse = NAN,
-                             .cosine = NAN,
-                             .bias = NAN,
+                             .encode = bench_speed(c->cost[ENCODE]),
+                             .decode = bench_speed(c->cost[DECODE]),
                              .vs_mpi = NAN,
                              .wrong = c->wrong };
     row.ratio = c->cost[WIRE] > 0 ? c->cost[RAW_BYTES] / c->cost[WIRE] : NAN;
     row.algbw = (double)(field->floats * sizeof(float)) * bench->ranks / row.times.p50 * 1e-9;
-    row.busbw = row.algbw;
+    row.busbw = row.algbw; /* for --min-busbw */
     row.vs_raw = p50_of(field, RAW) / row.times.p50;
     row.vs_echo = p50_of(field, ECHO) / row.times.p50;
     if (field->has_mpi)
         row.vs_mpi = p50_of(field, MPI) / row.times.p50;
-    if (bench->options->check) {
-        row.nmse = bench_nmse(&c->errors);
-        row.cosine = bench_cosine(&c->errors);
-        row.bias = bench_bias(&c->errors);
-    }
+    bench_row_errors(bench, &row, &c->errors);
     return row;
 }
 
@@ -365,10 +355,6 @@ int bench_pushpull(struct bench *bench, size_t count)
     for (size_t i = BASELINES; i < field.count && !status; i++) {
         struct bench_row row = make_row(&field, &field.contenders[i]);
         bench_report_row(bench, &row);
-        if (row.wrong > 0)
-            bench->status = TOOL_WRONG;
-        else if (row.busbw < bench->options->min_busbw && bench->status == TOOL_GOOD)
-            bench->status = TOOL_BELOW_FLOOR;
     }
     return close_field(&field, status);
 }

@@ -378,11 +378,9 @@ static int print_json(FILE *json, const struct cell_source *from)
     return failed ? -1 : 0;
 }
 
-void bench_report_row(struct bench *bench, const struct bench_row *row)
+static void print_row(struct bench *bench, const struct bench_row *row)
 {
     struct bench_report *report = &bench->report;
-    if (bench->rank != 0)
-        return;
     struct cell_source from = { bench, row, transport_name(bench->comm) };
     if (report->text)
         print_text(report->text, &from);
@@ -391,6 +389,16 @@ void bench_report_row(struct bench *bench, const struct bench_row *row)
         bench->status = bench->status ? bench->status : TOOL_BAD_USE;
     }
     free(from.transport);
+}
+
+void bench_report_row(struct bench *bench, const struct bench_row *row)
+{
+    if (bench->rank == 0)
+        print_row(bench, row);
+    if (row->wrong > 0)
+        bench->status = TOOL_WRONG;
+    else if (row->busbw < bench->options->min_busbw && bench->status == TOOL_GOOD)
+        bench->status = TOOL_BELOW_FLOOR;
 }
 
 int bench_report_close(struct bench *bench)

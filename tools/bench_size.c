@@ -173,11 +173,6 @@ static int run_timed(struct field *field, struct bench *bench, size_t count)
     return bench_reduce(bench, field->numbers, field->numbers_count, GW_MAX);
 }
 
-static double per_second(double cost)
-{
-    return cost > 0 ? 1e-9 / cost : NAN;
-}
-
 /* Of its sorted seconds. */
 static double faster(const struct contender *baseline, double ours, size_t runs)
 {
@@ -196,28 +191,20 @@ static struct bench_row make_row(const struct field *field, struct contender *c,
                              .count = count,
                              .times = bench_summarize(c->seconds, runs),
                              .wire_bytes = c->cost[SENT],
-                             .encode = per_second(c->cost[ENCODE]),
-                             .decode = per_second(c->cost[DECODE]),
-                             .nmse = NAN,
-                             .cosine = NAN,
-                             .bias = NAN,
+                             .encode = bench_speed(c->cost[ENCODE]),
+                             .decode = bench_speed(c->cost[DECODE]),
                              .wrong = c->wrong };
     row.ratio = c->cost[SENT] > 0 ? c->cost[RAW_BYTES] / c->cost[SENT] : NAN;
     row.algbw = (double)(count * sizeof(float)) / row.times.p50 * 1e-9;
     row.busbw = row.algbw * bench_bus_factor(options->op, bench->ranks);
     row.vs_raw = faster(&field->contenders[RAW], row.times.p50, runs);
     row.vs_fp16 = faster(&field->contenders[FP16], row.times.p50, runs);
-    if (options->check) {
-        row.nmse = bench_nmse(&c->errors);
-        row.cosine = bench_cosine(&c->errors);
-        row.bias = bench_bias(&c->errors);
-    }
+    bench_row_errors(bench, &row, &c->errors);
     return row;
 }
 
 int bench_size(struct bench *bench, size_t count)
 {
-    const struct bench_options *options = bench->options;
     struct field field = { 0 };
     if (open_field(&field, bench))
         return close_field(&field, bench_fail(bench, GW_ENOMEM, "preparing", NULL));
@@ -232,10 +219,6 @@ int bench_size(struct bench *bench, size_t count)
     for (size_t i = BASELINES; i < field.count && !status; i++) {
         struct bench_row row = make_row(&field, &field.contenders[i], bench, count);
         bench_report_row(bench, &row);
-        if (row.wrong > 0)
-            bench->status = TOOL_WRONG;
-        else if (row.busbw < options->min_busbw && bench->status == TOOL_GOOD)
-            bench->status = TOOL_BELOW_FLOOR;
     }
     return close_field(&field, status);
 }

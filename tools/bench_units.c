@@ -119,6 +119,11 @@ double bench_bus_factor(enum bench_op op, int ranks)
     return op == BENCH_BROADCAST ? 1 : share;
 }
 
+double bench_speed(double seconds_per_byte)
+{
+    return seconds_per_byte > 0 ? 1e-9 / seconds_per_byte : NAN;
+}
+
 double bench_overlap_share(double pure, double compute, double overall)
 {
     double share = 100 * (1 - (overall - compute) / pure);

@@ -46,6 +46,9 @@ struct bench_times bench_summarize(double *seconds, size_t count);
 /* Bus bandwidth over algorithm bandwidth: the share of the data that a link must carry. */
 double bench_bus_factor(enum bench_op op, int ranks);
 
+/* GB/s of seconds per byte; NaN where there are none. */
+double bench_speed(double seconds_per_byte);
+
 /* Percent of a collective's time that was hidden: what both took together, longer than the
  * computation alone, was not. */
 double bench_overlap_share(double pure, double compute, double overall);
