@@ -34,7 +34,7 @@ static void put_number(char *cell, double number)
         snprintf(cell, CELL, number >= 1000 ? "%.0f" : number >= 100 ? "%.1f" : "%.2f", number);
 }
 
-/* A counter that went back is another life's: no rate. */
+/* NaN without a look before. A clock or counter that went back is another life's: no rate. */
 static double rate_of(const struct top_state *state, const struct top_state *before, double now,
                       double then)
 {
@@ -142,9 +142,6 @@ static double fastest(const struct top_state *state)
 {
     double most = 0;
     for (size_t i = 0; i < state->count; i++)
-        if (state->workers[i].live && state->workers[i].clock > most)
-            most = state->workers[i].clock;
-    for (size_t i = 0; i < state->count; i++) /* none is behind by less than nothing */
         if (state->workers[i].clock > most)
             most = state->workers[i].clock;
     return most;
@@ -235,8 +232,6 @@ int top_table_print(FILE *stream, const char *address, const struct top_state *s
     const size_t others = HEAD_LINES + 2;
     if (lines && shown > lines - others + 1)
         shown = lines - others;
-    if (before && before->uptime_s > state->uptime_s)
-        before = NULL;
     print_head(stream, address, state, before);
     if (!state->count) {
         fputs("no workers\n", stream);
