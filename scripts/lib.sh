@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: BSD-3-Clause
 # SPDX-FileCopyrightText: 2026 the gradwire authors
-# What scripts/check and scripts/demo share: packages, the build folder, stages. Sourced by bash.
+# What the scripts share: packages, the build folder, its programs. Sourced by bash.
 
 set -u -o pipefail
 export LC_ALL=C
@@ -107,4 +107,21 @@ build_in() {
     local folder=$1
     shift
     configure_in "$folder" "$@" && make -C "$folder" -j "$jobs" all
+}
+
+# The folder that BUILD names -> build. These programs have to be there: build_needs PROGRAM...
+build_needs() {
+    local name
+    build=$(cd "${BUILD:-build}" && pwd) || die "there is no folder ${BUILD:-build}: BUILD names it"
+    for name in "$@"; do
+        [ -x "$build/$name" ] || die "$build/$name is missing: make $name"
+    done
+}
+
+# Settings of whoever calls would be those of what is tried.
+settings_clear() {
+    local variable
+    for variable in $(compgen -e GRADWIRE_); do
+        unset "$variable"
+    done
 }
