@@ -355,7 +355,7 @@ EXTRA_DIST += tests/test_tools.sh
 
 if WITH_EXAMPLES
 if WITH_MPI
-TESTS += tests/test_train.sh
+TESTS += tests/test_train.sh tests/test_train_ps.sh
 endif
 endif
-EXTRA_DIST += tests/test_train.sh
+EXTRA_DIST += tests/train_lib.sh tests/test_train.sh tests/test_train_ps.sh

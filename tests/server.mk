@@ -267,6 +267,4 @@ tests_test_encoder_SOURCES = tests/test_encoder.c
 tests_test_encoder_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(XXHASH_CFLAGS)
 tests_test_encoder_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
 TESTS += tests/test_encoder
-TESTS += tests/test_train_ps.sh
-EXTRA_DIST += tests/test_train_ps.sh
 endif

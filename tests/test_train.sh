@@ -3,53 +3,8 @@
 # SPDX-FileCopyrightText: 2026 the gradwire authors
 # The trainer learns, over MPI, on text and on images; a run killed and resumed ends with the bits of
 # one that was not; a minority of ranks that send the opposite is outvoted. Run in the build folder.
-set -u
 srcdir=${srcdir:-.}
-command -v mpirun >/dev/null 2>&1 || {
-    echo "SKIP: mpirun is not installed"
-    exit 77
-}
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-small="--context 8 --embed 8 --hidden 48 --batch 32 --steps 60 --eval-every 0 --eval-count 1000"
-OPENBLAS_NUM_THREADS=1
-# Measured rates choose algorithm and pieces: fixed where bits are compared.
-GRADWIRE_PIECE=1000000
-export OPENBLAS_NUM_THREADS GRADWIRE_PIECE
-
-# train STATUS RANKS ARGUMENT...: the object goes to $dir/json, what is said to $dir/said.
-train() {
-    want=$1 ranks=$2
-    shift 2
-    rm -f "$dir/json"
-    again="$srcdir/scripts/mpirun $ranks examples/train $*"
-    timeout 120 "$srcdir/scripts/mpirun" "$ranks" examples/train "$@" --json "$dir/json" \
-        >"$dir/said" 2>&1
-    got=$?
-    case $want in
-    "$got") return ;;
-    killed) [ $got -ne 0 ] && [ $got -ne 124 ] && return ;;
-    esac
-    cat "$dir/said"
-    fail "status $got, expected $want"
-}
-
-fail() {
-    echo "FAIL: $*"
-    echo "Again: $again"
-    exit 1
-}
-
-# The value of a key of the object.
-value() {
-    sed -n "s/.*\"$1\": *\"\{0,1\}\([^\",}]*\).*/\1/p" "$dir/json"
-}
-
-# holds KEY OPERATOR NUMBER
-holds() {
-    awk -v a="$(value "$1")" -v b="$3" "BEGIN { exit !(a != \"\" && a + 0 $2 b + 0) }" ||
-        fail "$1 is $(value "$1"), expected $2 $3"
-}
+. "$srcdir/tests/train_lib.sh"
 
 # shellcheck disable=SC2086 # $small holds words
 learns() {
@@ -76,8 +31,7 @@ resumes() {
     mv "$dir/checkpoint.1.previous" "$dir/checkpoint.1"
     train 0 2 $small --codec $codec "$@" --resume
     [ "$(value resumed)" = true ] || fail "the run began anew"
-    [ "$(value digest)" = "$digest" ] ||
-        fail "resumed: digest $(value digest), without a stop: $digest"
+    same resumed
     train 1 2 $small --codec raw "$@" --resume
     grep -q 'another run' "$dir/said" || fail "a checkpoint of another codec was taken"
     echo "$codec: resumed, the same bits"
@@ -90,8 +44,7 @@ overlaps() {
     train 0 2 "$@"
     digest=$(value digest)
     train 0 2 "$@" --progress thread --threads 2
-    [ "$(value digest)" = "$digest" ] ||
-        fail "with a thread: digest $(value digest), without: $digest"
+    same "with a thread"
     rm -f "$dir"/checkpoint.*
     train killed 2 "$@" --checkpoint "$dir/checkpoint" --checkpoint-every 10 --die-at 36
     train 0 2 "$@" --checkpoint "$dir/checkpoint" --resume --bucket 65536 --verify
