@@ -73,6 +73,12 @@ resumes() {
     # A run that is not to be resumed finds nothing of the last one.
     train 0 3 $small "$@"
     same "begun anew"
+    # Where nobody waits for all, each goes on from its own step, however far another one is.
+    set -- --serve 1 --mode ssp:s=2 --lr 0.3 --checkpoint "$dir/own" --checkpoint-every 10
+    train killed 3 $small "$@" --die-at 36
+    rm -f "$dir"/own.1 "$dir"/own.1.previous
+    train 0 3 $small "$@" --resume
+    [ "$(value resumed)" = true ] || fail "worker 0 began anew, as worker 1 had to"
     echo "resumed: the same bits"
 }
 

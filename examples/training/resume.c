@@ -164,13 +164,20 @@ static int follow_slowest(tr_trainer *trainer, checkpoint_file *file)
     return restore(trainer, file);
 }
 
+/* A worker that waits for nobody may be any number of checkpoints ahead of another. */
+static int follow_own(tr_trainer *trainer, const checkpoint_file *file)
+{
+    return file->step ? restore(trainer, file) : EXIT_GOOD;
+}
+
 int resume_load(tr_trainer *trainer)
 {
     checkpoint_file file;
     int code = checkpoint_read(&file, trainer->options->checkpoint, trainer->worker, 0);
     if (code == EXIT_GOOD)
-        code = trainer->ps && trainer->lockstep ? follow_servers(trainer, &file)
-                                                : follow_slowest(trainer, &file);
+        code = !trainer->lockstep ? follow_own(trainer, &file)
+               : trainer->ps      ? follow_servers(trainer, &file)
+                                  : follow_slowest(trainer, &file);
     checkpoint_free(&file);
     return code;
 }
