@@ -28,6 +28,12 @@ static size_t describe(const tr_trainer *trainer, char *text, size_t capacity)
     return strlen(text);
 }
 
+static int state_failed(const tr_trainer *trainer, gw_status status, const char *doing)
+{
+    return report_status(
+        status, doing, trainer->ps ? gw_ps_error(trainer->ps) : gw_reducer_error(trainer->reducer));
+}
+
 /* What the codecs keep, malloced; NULL and *code on failure. */
 static void *save_state(tr_trainer *trainer, size_t *written, int *code)
 {
@@ -41,10 +47,7 @@ static void *save_state(tr_trainer *trainer, size_t *written, int *code)
     }
     gw_status status = trainer->ps ? gw_ps_save(trainer->ps, state, capacity, written)
                                    : gw_reducer_save(trainer->reducer, state, capacity, written);
-    *code = status == GW_OK ? EXIT_GOOD
-                            : report_status(status, "saving what codecs keep",
-                                            trainer->ps ? gw_ps_error(trainer->ps)
-                                                        : gw_reducer_error(trainer->reducer));
+    *code = status == GW_OK ? EXIT_GOOD : state_failed(trainer, status, "saving what codecs keep");
     return state;
 }
 
@@ -52,10 +55,7 @@ static int load_state(tr_trainer *trainer, const checkpoint_part *part)
 {
     gw_status status = trainer->ps ? gw_ps_load(trainer->ps, part->bytes, part->count)
                                    : gw_reducer_load(trainer->reducer, part->bytes, part->count);
-    return status == GW_OK ? EXIT_GOOD
-                           : report_status(status, "loading what codecs keep",
-                                           trainer->ps ? gw_ps_error(trainer->ps)
-                                                       : gw_reducer_error(trainer->reducer));
+    return status == GW_OK ? EXIT_GOOD : state_failed(trainer, status, "loading what codecs keep");
 }
 
 /* Bytes of parameters that a checkpoint holds: none where servers do. */

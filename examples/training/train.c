@@ -236,10 +236,10 @@ static int run(tr_trainer *trainer, int *together)
 {
     int code = trainer->options->serve ? serve_open(trainer) : EXIT_GOOD;
     *together = code != EXIT_COMM;
-    if (code == EXIT_GOOD && !trainer->serving.serves)
-        code = work(trainer, together);
-    else if (code != EXIT_GOOD)
+    if (code != EXIT_GOOD)
         return code;
+    if (!trainer->serving.serves)
+        code = work(trainer, together);
     *together = *together && code != EXIT_COMM;
     if (trainer->options->serve && *together) {
         int end = serve_until_done(trainer);
