@@ -351,7 +351,7 @@ endif
 if WITH_TOOLS
 TESTS += tests/test_tools.sh
 endif
-EXTRA_DIST += tests/test_tools.sh
+EXTRA_DIST += tests/tool_lib.sh tests/test_tools.sh
 
 if WITH_EXAMPLES
 if WITH_MPI

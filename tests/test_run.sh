@@ -5,32 +5,16 @@
 # status; and whoever is killed, the launcher too, no process and no folder is left. Run in the
 # build folder.
 set -u
-srcdir=${srcdir:-.}
-scratch=$(mktemp -d) || exit 1
-trap 'rm -rf "$scratch"' EXIT
+. "${srcdir:-.}/tests/tool_lib.sh"
 mkdir "$scratch/tmp" || exit 1
 export TMPDIR=$scratch/tmp
-program=$PWD/gradwire
 token=run-$$
-bad=0
-wrong() {
-    echo "test_run: $*"
-    bad=1
-}
-for variable in $(compgen -e GRADWIRE_); do
-    unset "$variable"
-done
 
-# expect STATUS ARGUMENT...: what it prints goes to $scratch/out and $scratch/err.
-expect() {
-    local status=$1 got
+# runs STATUS ARGUMENT...: gradwire run leaves nothing behind.
+runs() {
+    local status=$1
     shift
-    timeout 60 "$program" run "$@" >"$scratch/out" 2>"$scratch/err" </dev/null
-    got=$?
-    [ "$got" -eq "$status" ] || {
-        wrong "gradwire run $*: exit status $got, expected $status"
-        cat "$scratch/out" "$scratch/err"
-    }
+    expect "$status" run "$@"
     [ -z "$(ls "$TMPDIR")" ] || wrong "gradwire run $* left $(ls "$TMPDIR")"
 }
 says() {
@@ -53,7 +37,7 @@ same_bits() {
     local n=$1
     shift
     tests/test_collectives "$n" >"$scratch/local" || wrong "test_collectives $n failed"
-    expect 0 -n "$n" --no-prefix "$@" tests/tcp_collectives
+    runs 0 -n "$n" --no-prefix "$@" tests/tcp_collectives
     cmp -s "$scratch/local" "$scratch/out" || {
         wrong "n=$n: threads (<) and tcp: (>) give other bits; repeat:" \
             "gradwire run -n $n $* tests/tcp_collectives"
@@ -64,9 +48,9 @@ same_bits() {
 same_bits 2
 same_bits 4 --tcp
 GRADWIRE_PROGRESS=thread same_bits 2
-expect 0 -n 2 --link 1gbit,20us "$program" bench -b 4K -e 4K -n 2 -w 1 --codec raw --json -
+runs 0 -n 2 --link 1gbit,20us "$program" bench -b 4K -e 4K -n 2 -w 1 --codec raw --json -
 says out '"transport":"shaped:rate=1000mbit,latency=20us/tcp:'
-expect 0 -n 2 --no-prefix "$program" bench -b 4K -e 64K -f 16 -n 2 -w 1 -c --codec 'raw ef+qsgd' --json -
+runs 0 -n 2 --no-prefix "$program" bench -b 4K -e 64K -f 16 -n 2 -w 1 -c --codec 'raw ef+qsgd' --json -
 [ "$(grep -c '"transport":"tcp:.*"ranks":2' "$scratch/out")" -eq 4 ] ||
     wrong "bench over tcp: $(cat "$scratch/out" "$scratch/err")"
 
@@ -74,16 +58,16 @@ expect 0 -n 2 --no-prefix "$program" bench -b 4K -e 64K -f 16 -n 2 -w 1 -c --cod
 # shellcheck disable=SC2016 # the ranks' shells expand these
 script='for i in 1 2 3 4 5 6 7 8 9; do printf "some words "; printf "of one line\n"; done
     echo trouble >&2; printf "no end"'
-expect 0 -n 3 -- sh -c "$script"
+runs 0 -n 3 -- sh -c "$script"
 [ "$(grep -cE '^\[[012]\] some words of one line$' "$scratch/out")" -eq 27 ] ||
     wrong "lines: $(cat "$scratch/out")"
 [ "$(grep -cE '^\[[012]\] no end$' "$scratch/out")" -eq 3 ] || wrong "ends: $(cat "$scratch/out")"
 [ "$(sort "$scratch/err" | tr '\n' ' ')" = '[0] trouble [1] trouble [2] trouble ' ] ||
     wrong "standard error: $(cat "$scratch/err")"
-expect 0 -n 1 --no-prefix printf 'a\nb'
+runs 0 -n 1 --no-prefix printf 'a\nb'
 [ "$(od -An -c "$scratch/out" | tr -d ' ')" = 'a\nb' ] || wrong "bytes: $(od -c "$scratch/out")"
 # A line of 3 MB is cut, and nothing of it is lost.
-expect 0 -n 2 sh -c 'head -c 3000000 /dev/zero | tr "\0" x'
+runs 0 -n 2 sh -c 'head -c 3000000 /dev/zero | tr "\0" x'
 [ "$(tr -cd x <"$scratch/out" | wc -c)" -eq 6000000 ] || wrong "a long line lost something"
 grep -vqE '^\[[01]\] x+$' "$scratch/out" && wrong "a long line is mixed with another"
 echo typed | "$program" run -n 2 cat >"$scratch/out"
@@ -93,26 +77,26 @@ echo typed | "$program" run -n 2 cat >"$scratch/out"
 
 # ---- exit statuses
 # shellcheck disable=SC2016
-expect 3 -n 4 sh -c 'case $GRADWIRE_LAUNCH in *rank=2,*) exit 3 ;; esac; exec sleep 60'
+runs 3 -n 4 sh -c 'case $GRADWIRE_LAUNCH in *rank=2,*) exit 3 ;; esac; exec sleep 60'
 says err '^gradwire run: rank 2 was the first to fail: exit status 3; 0, 1, 3: killed by signal 15'
 # shellcheck disable=SC2016
-expect 134 -n 2 sh -c 'case $GRADWIRE_LAUNCH in *rank=1,*) kill -6 $$ ;; esac; exec sleep 60'
+runs 134 -n 2 sh -c 'case $GRADWIRE_LAUNCH in *rank=1,*) kill -6 $$ ;; esac; exec sleep 60'
 says err 'rank 1 was the first to fail: killed by signal 6'
-expect 137 -n 2 sh -c 'kill -9 $$'
-expect 127 -n 1 "$scratch/nothing"
+runs 137 -n 2 sh -c 'kill -9 $$'
+runs 127 -n 1 "$scratch/nothing"
 says err 'cannot run .*nothing: No such file'
-expect 126 -n 1 "$scratch"
-expect 3 -n 2 --timeout 0.2 sleep 60
+runs 126 -n 1 "$scratch"
+runs 3 -n 2 --timeout 0.2 sleep 60
 says err 'not over after 0.2 s'
-expect 1 -n 0 true
-expect 1 -n 2
-expect 1 --link 1gbit true
-expect 1 --link 1gbti,1us true
+runs 1 -n 0 true
+runs 1 -n 2
+runs 1 --link 1gbit true
+runs 1 --link 1gbti,1us true
 says err '1gbti'
 GRADWIRE_LAUNCH=nothing timeout 20 tests/tcp_collectives 2>"$scratch/err" && wrong "a wrong launch"
 says err 'GRADWIRE_LAUNCH=nothing'
 # What a rank leaves behind in its group ends with it.
-expect 0 -n 2 sh -c "sleep 61 $token 2>/dev/null & tail -f /dev/null --pid=\$\$ $token 2>/dev/null &"
+runs 0 -n 2 sh -c "sleep 61 $token 2>/dev/null & tail -f /dev/null --pid=\$\$ $token 2>/dev/null &"
 none_left "ranks with children"
 
 # ---- deaths

@@ -4,39 +4,18 @@
 # gradwire serve, key and top as their users meet them: addresses, logs, metrics, tables, signals,
 # a kill and what the folder holds then, keys. Run in the build folder. Nothing here is timed; what
 # waits has a limit as a guard.
-srcdir=$(cd "${srcdir:-.}" && pwd)
-program=$PWD/gradwire
+. "${srcdir:-.}/tests/tool_lib.sh"
 worker=$PWD/tests/ps_worker
-scratch=$(mktemp -d) || exit 1
 server=
 held=()
-bad=0
 # shellcheck disable=SC2317 # the trap calls it
 leave() {
     [ -z "$server" ] || kill -9 "$server" 2>/dev/null
     rm -rf "$scratch"
 }
 trap leave EXIT
-wrong() {
-    echo "test_serve: $*"
-    bad=1
-}
-for variable in $(compgen -e GRADWIRE_); do
-    unset "$variable"
-done
 cd "$scratch" || exit 1
 
-# expect STATUS ARGUMENT...: what gradwire prints goes to out and err.
-expect() {
-    local status=$1 got
-    shift
-    timeout 60 "$program" "$@" >out 2>err
-    got=$?
-    [ "$got" -eq "$status" ] || {
-        wrong "gradwire $*: exit status $got, expected $status"
-        cat out err
-    }
-}
 # refuses WORDS ARGUMENT...: a clear error, status 1
 refuses() {
     local words=$1

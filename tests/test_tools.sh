@@ -3,30 +3,7 @@
 # SPDX-FileCopyrightText: 2026 the gradwire authors
 # The program as its users meet it: every flag is in --help, manual and completion; info lists every
 # row; bench gives the documented rows and exit statuses. Run in the build folder.
-srcdir=$(cd "${srcdir:-.}" && pwd)
-program=$PWD/gradwire
-scratch=$(mktemp -d) || exit 1
-trap 'rm -rf "$scratch"' EXIT
-bad=0
-wrong() {
-    echo "test_tools: $*"
-    bad=1
-}
-for variable in $(compgen -e GRADWIRE_); do
-    unset "$variable"
-done
-
-# expect STATUS ARGUMENT...: what it prints goes to $scratch/out and $scratch/err.
-expect() {
-    local status=$1 got
-    shift
-    timeout 60 "$program" "$@" >"$scratch/out" 2>"$scratch/err"
-    got=$?
-    [ "$got" -eq "$status" ] || {
-        wrong "gradwire $*: exit status $got, expected $status"
-        cat "$scratch/out" "$scratch/err"
-    }
-}
+. "${srcdir:-.}/tests/tool_lib.sh"
 
 # The flags that --help tells, one per line.
 flags_of() {
