@@ -9,7 +9,7 @@ wrong() {
     exit 1
 }
 siege() {
-    BUILD=. timeout -k 5 240 "$srcdir/scripts/siege" --probes "${SIEGE_PROBES:-1000}" \
+    SIEGE_ID=$$ BUILD=. timeout -k 5 240 "$srcdir/scripts/siege" --probes "${SIEGE_PROBES:-1000}" \
         --staying "${SIEGE_STAYING:-200}" --seconds 2 "$@"
 }
 [ -z "${SANITIZE:-}" ] || {
@@ -29,6 +29,6 @@ status=$?
     status=$?
 }
 [ $status -eq 0 ] || wrong "scripts/siege ended with $status"
-ip netns list 2>/dev/null | grep '^gs[0-9]*-' && wrong "namespaces are left: $(ip netns list)"
+ip netns list 2>/dev/null | grep "^gs$$-" && wrong "namespaces are left: $(ip netns list)"
 BUILD=. "$srcdir/scripts/siege" --probes many 2>/dev/null && wrong "--probes many was taken"
 exit 0
