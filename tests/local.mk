@@ -92,6 +92,11 @@ check_LTLIBRARIES += libranks.la
 libranks_la_SOURCES = tests/ranks.c tests/ranks.h tests/collective_bodies.c tests/collective_bodies.h
 libranks_la_CPPFLAGS = $(AM_CPPFLAGS) $(XXHASH_CFLAGS)
 
+# Memory that runs out.
+check_LTLIBRARIES += libscarcememory.la
+libscarcememory_la_SOURCES = tests/scarce_memory.c tests/scarce_memory.h
+scarce_flags = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=free
+
 check_PROGRAMS += tests/test_algorithms
 tests_test_algorithms_SOURCES = tests/test_algorithms.c
 tests_test_algorithms_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
@@ -181,8 +186,8 @@ TESTS += tests/test_hierarchy
 check_PROGRAMS += tests/test_oom
 tests_test_oom_SOURCES = tests/test_oom.c
 tests_test_oom_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
-tests_test_oom_LDFLAGS = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=strdup
-tests_test_oom_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
+tests_test_oom_LDFLAGS = $(scarce_flags)
+tests_test_oom_LDADD = libscarcememory.la $(rooms_LIBS) $(CHECK_LIBS)
 TESTS += tests/test_oom
 
 if WITH_MPI
@@ -205,9 +210,8 @@ TESTS += tests/test_local
 check_PROGRAMS += tests/test_comm_memory
 tests_test_comm_memory_SOURCES = tests/test_comm_memory.c
 tests_test_comm_memory_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
-tests_test_comm_memory_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
-tests_test_comm_memory_LDFLAGS = \
-	-Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=strdup -Wl,--wrap=free
+tests_test_comm_memory_LDADD = libscarcememory.la $(rooms_LIBS) $(CHECK_LIBS)
+tests_test_comm_memory_LDFLAGS = $(scarce_flags)
 TESTS += tests/test_comm_memory
 
 check_PROGRAMS += tests/test_kernels
@@ -254,9 +258,8 @@ TESTS += tests/test_payload
 check_PROGRAMS += tests/test_codec_memory
 tests_test_codec_memory_SOURCES = tests/test_codec_memory.c
 tests_test_codec_memory_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
-tests_test_codec_memory_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
-tests_test_codec_memory_LDFLAGS = \
-	-Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=strdup -Wl,--wrap=free
+tests_test_codec_memory_LDADD = libscarcememory.la $(rooms_LIBS) $(CHECK_LIBS)
+tests_test_codec_memory_LDFLAGS = $(scarce_flags)
 TESTS += tests/test_codec_memory
 
 check_PROGRAMS += tests/test_qsgd

@@ -134,9 +134,8 @@ TESTS += tests/test_cut
 check_PROGRAMS += tests/test_job_memory
 tests_test_job_memory_SOURCES = tests/test_job_memory.c
 tests_test_job_memory_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
-tests_test_job_memory_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
-tests_test_job_memory_LDFLAGS = \
-	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=strdup
+tests_test_job_memory_LDADD = libscarcememory.la $(rooms_LIBS) $(CHECK_LIBS)
+tests_test_job_memory_LDFLAGS = $(scarce_flags)
 TESTS += tests/test_job_memory
 
 check_LTLIBRARIES += libpsroom.la
@@ -188,9 +187,8 @@ TESTS += tests/test_shard
 check_PROGRAMS += tests/test_shard_memory
 tests_test_shard_memory_SOURCES = tests/test_shard_memory.c
 tests_test_shard_memory_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
-tests_test_shard_memory_LDFLAGS = \
-	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=strdup
-tests_test_shard_memory_LDADD = libshards.la $(rooms_LIBS) $(CHECK_LIBS)
+tests_test_shard_memory_LDFLAGS = $(scarce_flags)
+tests_test_shard_memory_LDADD = libscarcememory.la libshards.la $(rooms_LIBS) $(CHECK_LIBS)
 TESTS += tests/test_shard_memory
 
 check_PROGRAMS += tests/test_shard_pull
@@ -220,9 +218,8 @@ TESTS += tests/test_store_process
 check_PROGRAMS += tests/test_store_memory
 tests_test_store_memory_SOURCES = tests/test_store_memory.c
 tests_test_store_memory_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
-tests_test_store_memory_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
-tests_test_store_memory_LDFLAGS = \
-	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=strdup
+tests_test_store_memory_LDADD = libscarcememory.la $(rooms_LIBS) $(CHECK_LIBS)
+tests_test_store_memory_LDFLAGS = $(scarce_flags)
 TESTS += tests/test_store_memory
 
 check_PROGRAMS += tests/test_faults
@@ -257,9 +254,9 @@ TESTS += tests/test_worker
 check_PROGRAMS += tests/test_ps_memory
 tests_test_ps_memory_SOURCES = tests/test_ps_memory.c
 tests_test_ps_memory_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
-tests_test_ps_memory_LDADD = libsimworld.la libstoremodel.la $(rooms_LIBS) $(CHECK_LIBS)
-tests_test_ps_memory_LDFLAGS = \
-	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=strdup
+tests_test_ps_memory_LDADD = libscarcememory.la libsimworld.la libstoremodel.la \
+	$(rooms_LIBS) $(CHECK_LIBS)
+tests_test_ps_memory_LDFLAGS = $(scarce_flags)
 TESTS += tests/test_ps_memory
 
 check_PROGRAMS += tests/test_encoder

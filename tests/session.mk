@@ -93,9 +93,8 @@ TESTS += tests/test_stream_close
 check_PROGRAMS += tests/test_net_memory
 tests_test_net_memory_SOURCES = tests/test_net_memory.c
 tests_test_net_memory_CPPFLAGS = $(AM_CPPFLAGS) $(UV_CFLAGS) $(CHECK_CFLAGS)
-tests_test_net_memory_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
-tests_test_net_memory_LDFLAGS = \
-	-Wl,--wrap=malloc,--wrap=calloc,--wrap=free,--wrap=strdup
+tests_test_net_memory_LDADD = libscarcememory.la $(rooms_LIBS) $(CHECK_LIBS)
+tests_test_net_memory_LDFLAGS = $(scarce_flags)
 TESTS += tests/test_net_memory
 
 check_PROGRAMS += tests/test_frame
@@ -128,9 +127,9 @@ check_PROGRAMS += tests/test_session_memory
 tests_test_session_memory_SOURCES = tests/test_session_memory.c \
 	tests/session_pair.c tests/session_pair.h
 tests_test_session_memory_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
-tests_test_session_memory_LDFLAGS = \
-	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
-tests_test_session_memory_LDADD = libsession.la libbase.la $(library_LIBS) $(CHECK_LIBS)
+tests_test_session_memory_LDFLAGS = $(scarce_flags)
+tests_test_session_memory_LDADD = libscarcememory.la libsession.la libbase.la \
+	$(library_LIBS) $(CHECK_LIBS)
 TESTS += tests/test_session_memory
 
 check_PROGRAMS += tests/test_session_time

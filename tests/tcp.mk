@@ -37,8 +37,8 @@ check_PROGRAMS += tests/test_tcp_memory
 tests_test_tcp_memory_SOURCES = tests/test_tcp_memory.c tests/tcp_ranks.c tests/tcp_ranks.h \
 	tests/transport_bodies.c tests/transport_bodies.h
 tests_test_tcp_memory_CPPFLAGS = $(tcp_CPPFLAGS)
-tests_test_tcp_memory_LDADD = $(rooms_LIBS) $(CHECK_LIBS)
-tests_test_tcp_memory_LDFLAGS = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=strdup
+tests_test_tcp_memory_LDADD = libscarcememory.la $(rooms_LIBS) $(CHECK_LIBS)
+tests_test_tcp_memory_LDFLAGS = $(scarce_flags)
 TESTS += tests/test_tcp_memory
 
 check_PROGRAMS += tests/tcp_collectives

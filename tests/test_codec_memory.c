@@ -9,55 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-void *__real_malloc(size_t bytes);
-void *__real_calloc(size_t count, size_t bytes);
-char *__real_strdup(const char *text);
-void __real_free(void *p);
-void *__wrap_malloc(size_t bytes);
-void *__wrap_calloc(size_t count, size_t bytes);
-char *__wrap_strdup(const char *text);
-void __wrap_free(void *p);
-
-static long until_failure = -1, failed, alive;
-static int exhausted; /* every allocation fails */
-
-static int fails(void)
-{
-    failed += exhausted;
-    if (exhausted)
-        return 1;
-    if (until_failure < 0 || until_failure-- > 0)
-        return 0;
-    failed++;
-    return 1;
-}
-
-static void *counted(void *p)
-{
-    alive += p != NULL;
-    return p;
-}
-
-void *__wrap_malloc(size_t bytes)
-{
-    return fails() ? NULL : counted(__real_malloc(bytes));
-}
-
-void *__wrap_calloc(size_t count, size_t bytes)
-{
-    return fails() ? NULL : counted(__real_calloc(count, bytes));
-}
-
-char *__wrap_strdup(const char *text)
-{
-    return fails() ? NULL : counted(__real_strdup(text));
-}
-
-void __wrap_free(void *p)
-{
-    alive -= p != NULL;
-    __real_free(p);
-}
+#include "tests/scarce_memory.h"
 
 enum { COUNT = 100 };
 
@@ -73,26 +25,26 @@ static int attempt(const char *spec, long site)
     size_t written;
     gw_codec *c = NULL;
     x[3] = NAN;
-    long before = alive;
-    failed = 0;
-    until_failure = site;
+    long before = scarce_alive();
+    scarce_at(site);
     gw_status opened = gw_codec_open(&c, spec, COUNT, &options);
     if (opened) {
-        until_failure = -1;
+        long failed = scarce_end(), left = scarce_alive() - before;
         ck_assert_msg(opened == GW_ENOMEM && failed == 1, "%s, site %ld: %s: %s", spec, site,
                       gw_status_name(opened), gw_codec_error(NULL));
-        ck_assert_msg(alive == before, "%s, site %ld: %ld leaked", spec, site, alive - before);
+        ck_assert_msg(left == 0, "%s, site %ld: %ld leaked", spec, site, left);
         return 0;
     }
     gw_status ran = gw_encode(c, x, payload, sizeof payload, &written);
-    until_failure = -1;
+    long failed = scarce_end();
     ck_assert_msg(ran == (failed ? GW_ENOMEM : GW_OK), "%s, site %ld: %s: %s", spec, site,
                   gw_status_name(ran), gw_codec_error(c));
     if (ran)
         ck_assert_int_eq(gw_encode(c, x, payload, sizeof payload, &written), GW_OK);
     ck_assert_int_eq(gw_decode(c, 0, COUNT, payload, written, out), GW_OK);
     gw_codec_close(c);
-    ck_assert_msg(alive == before, "%s, site %ld: %ld leaked", spec, site, alive - before);
+    long left = scarce_alive() - before;
+    ck_assert_msg(left == 0, "%s, site %ld: %ld leaked", spec, site, left);
     return failed == 0;
 }
 
@@ -115,17 +67,15 @@ START_TEST(topk_needs_no_memory)
     gw_codec *c = NULL;
     for (int i = 0; i < MANY; i++)
         x[i] = (float)((unsigned)i * 2654435761u % 100000) - 50000.0f;
-    until_failure = -1;
     ck_assert_int_eq(gw_codec_open(&c, "topk", MANY, NULL), GW_OK);
     ck_assert_int_eq(gw_encode(c, x, with, sizeof with, &bytes[0]), GW_OK);
-    long before = alive;
-    failed = 0;
-    exhausted = 1;
+    long before = scarce_alive();
+    scarce_from(0);
     gw_status s = gw_encode(c, x, without, sizeof without, &bytes[1]);
-    exhausted = 0;
+    long failed = scarce_end(), left = scarce_alive() - before;
     ck_assert_int_eq(s, GW_OK);
     ck_assert_msg(failed > 0, "the encoder asked for no memory");
-    ck_assert_int_eq(alive, before);
+    ck_assert_int_eq(left, 0);
     ck_assert_uint_eq(bytes[0], bytes[1]);
     ck_assert_mem_eq(with, without, bytes[0]);
     gw_codec_close(c);

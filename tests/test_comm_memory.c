@@ -1,62 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* SPDX-FileCopyrightText: 2026 the gradwire authors */
-/* Every allocation of comm/ fails once: a status comes back and nothing is left behind.
- * The linker sends malloc, calloc, strdup and free of the library through here. */
+/* Every allocation of comm/ fails once: a status comes back and nothing is left behind. */
 #include <check.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "comm/comm.h"
-
-void *__real_malloc(size_t bytes);
-void *__real_calloc(size_t count, size_t bytes);
-void __real_free(void *memory);
-void *__wrap_malloc(size_t bytes);
-void *__wrap_calloc(size_t count, size_t bytes);
-char *__wrap_strdup(const char *text);
-void __wrap_free(void *memory);
-
-static _Thread_local int left_until_failure = -1; /* below 0: never */
-static atomic_int alive;
-
-static bool fails(void)
-{
-    return left_until_failure >= 0 && left_until_failure-- == 0;
-}
-
-static void *count_alive(void *memory)
-{
-    if (memory)
-        atomic_fetch_add(&alive, 1);
-    return memory;
-}
-
-void *__wrap_malloc(size_t bytes)
-{
-    return fails() ? NULL : count_alive(__real_malloc(bytes));
-}
-
-void *__wrap_calloc(size_t count, size_t bytes)
-{
-    return fails() ? NULL : count_alive(__real_calloc(count, bytes));
-}
-
-char *__wrap_strdup(const char *text)
-{
-    size_t bytes = strlen(text) + 1;
-    char *copy = fails() ? NULL : count_alive(__real_malloc(bytes));
-    return copy ? memcpy(copy, text, bytes) : NULL;
-}
-
-void __wrap_free(void *memory)
-{
-    if (memory)
-        atomic_fetch_sub(&alive, 1);
-    __real_free(memory);
-}
+#include "tests/scarce_memory.h"
 
 /* ---- what is walked -------------------------------------------------------------------------- */
 
@@ -113,13 +65,12 @@ START_TEST(one_rank)
     static const char *const specs[] = { "self:", "env:", "shaped:latency=1us/self:",
                                          "shaped:latency=1us/local:ranks=1,rank=0" };
     for (int site = 0;; site++) {
-        int before = atomic_load(&alive); /* the test framework's own */
-        left_until_failure = site;
+        long before = scarce_alive(); /* the test framework's own */
+        scarce_at(site);
         gw_status s = live(specs[_i]);
-        bool walked = left_until_failure >= 0;
-        left_until_failure = -1;
-        int left = atomic_load(&alive) - before;
-        ck_assert_msg(left == 0, "%s: allocation %d failed: %d blocks are left", specs[_i], site,
+        bool walked = scarce_end() == 0;
+        long left = scarce_alive() - before;
+        ck_assert_msg(left == 0, "%s: allocation %d failed: %ld blocks are left", specs[_i], site,
                       left);
         if (walked) {
             ck_assert_msg(s == GW_OK, "%s: %s", specs[_i], gw_status_name(s));
@@ -138,40 +89,49 @@ enum { RANKS = 3 };
 
 struct rank_thread {
     pthread_t thread;
-    int rank, site;
-    bool walked;
+    int rank;
+    bool runs_out;
     gw_status status;
 };
+
+static _Thread_local bool runs_out;
+
+static bool has_plenty(void)
+{
+    return !runs_out;
+}
 
 static void *run_rank(void *argument)
 {
     struct rank_thread *self = argument;
     char spec[80];
     snprintf(spec, sizeof spec, "local:ranks=%d,rank=%d,name=memory", RANKS, self->rank);
-    left_until_failure = self->site;
+    runs_out = self->runs_out;
     self->status = live(spec);
-    self->walked = left_until_failure >= 0;
     return NULL;
 }
 
 START_TEST(one_of_three)
 {
     setenv("GRADWIRE_TIMEOUT", "0.15", 1);
+    scarce_spare(has_plenty);
     for (int site = 0;; site++) {
         struct rank_thread ranks[RANKS];
-        int before = atomic_load(&alive);
+        long before = scarce_alive();
+        scarce_at(site);
         for (int r = 0; r < RANKS; r++) {
-            ranks[r] = (struct rank_thread){ .rank = r, .site = r == _i ? site : -1 };
+            ranks[r] = (struct rank_thread){ .rank = r, .runs_out = r == _i };
             ck_assert_int_eq(pthread_create(&ranks[r].thread, NULL, run_rank, &ranks[r]), 0);
         }
         for (int r = 0; r < RANKS; r++)
             pthread_join(ranks[r].thread, NULL);
-        int left = atomic_load(&alive) - before;
-        ck_assert_msg(left == 0, "rank %d, allocation %d: %d blocks are left", _i, site, left);
-        for (int r = 0; r < RANKS && ranks[_i].walked; r++)
+        bool walked = scarce_end() == 0;
+        long left = scarce_alive() - before;
+        ck_assert_msg(left == 0, "rank %d, allocation %d: %ld blocks are left", _i, site, left);
+        for (int r = 0; r < RANKS && walked; r++)
             ck_assert_msg(ranks[r].status == GW_OK, "rank %d: %s", r,
                           gw_status_name(ranks[r].status));
-        if (ranks[_i].walked)
+        if (walked)
             return;
         ck_assert_msg(ranks[_i].status == GW_ENOMEM, "rank %d, allocation %d: %s", _i, site,
                       gw_status_name(ranks[_i].status));

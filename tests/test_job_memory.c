@@ -6,65 +6,7 @@
 #include <string.h>
 
 #include "server/job.h"
-
-/* The linker sends the rooms' calls here (-Wl,--wrap). */
-void *__real_malloc(size_t bytes);
-void *__real_calloc(size_t count, size_t bytes);
-void *__real_realloc(void *old, size_t bytes);
-void __real_free(void *old);
-void *__wrap_malloc(size_t bytes);
-void *__wrap_calloc(size_t count, size_t bytes);
-void *__wrap_realloc(void *old, size_t bytes);
-void __wrap_free(void *old);
-char *__wrap_strdup(const char *text);
-
-static int armed, fail_at, calls;
-static long living;
-
-static int fails(void)
-{
-    return armed && ++calls == fail_at;
-}
-
-static void *counted(void *p)
-{
-    living += armed && p;
-    return p;
-}
-
-void *__wrap_malloc(size_t bytes)
-{
-    return fails() ? NULL : counted(__real_malloc(bytes));
-}
-
-void *__wrap_calloc(size_t count, size_t bytes)
-{
-    return fails() ? NULL : counted(__real_calloc(count, bytes));
-}
-
-void *__wrap_realloc(void *old, size_t bytes)
-{
-    if (fails())
-        return NULL;
-    void *p = __real_realloc(old, bytes);
-    living += armed && p && !old;
-    return p;
-}
-
-char *__wrap_strdup(const char *text)
-{
-    size_t bytes = strlen(text) + 1;
-    char *copy = fails() ? NULL : counted(__real_malloc(bytes));
-    return copy ? memcpy(copy, text, bytes) : NULL;
-}
-
-void __wrap_free(void *old)
-{
-    living -= armed && old;
-    __real_free(old);
-}
-
-/* ---- what is walked -------------------------------------------------------------------------- */
+#include "tests/scarce_memory.h"
 
 enum { TENSORS = 20 };
 
@@ -124,21 +66,18 @@ static gw_status use(const char **wrong)
 START_TEST(every_allocation)
 {
     gw_status s = GW_PENDING;
-    int site = 0;
+    int site = -1;
     while (s != GW_OK) {
         const char *wrong = NULL;
-        fail_at = ++site;
-        calls = 0;
-        living = 0;
-        armed = 1;
+        long before = scarce_alive();
+        scarce_at(++site);
         s = use(&wrong);
-        armed = 0;
+        long failed = scarce_end(), left = scarce_alive() - before;
         ck_assert_msg(!wrong, "allocation %d fails: %s", site, wrong);
-        ck_assert_msg(living == 0, "allocation %d fails: %ld blocks leaked", site, living);
+        ck_assert_msg(left == 0, "allocation %d fails: %ld blocks leaked", site, left);
         ck_assert_msg(s == GW_OK || s == GW_ENOMEM, "allocation %d fails: %s", site,
                       gw_status_name(s));
-        ck_assert_msg(s != GW_OK || calls < fail_at, "allocation %d failed and all went well",
-                      site);
+        ck_assert_msg(s != GW_OK || failed == 0, "allocation %d failed and all went well", site);
     }
     ck_assert_int_gt(site, 60);
 }

@@ -11,51 +11,7 @@
 #include <unistd.h>
 
 #include "session/stream.h"
-
-void *__real_malloc(size_t bytes);
-void *__real_calloc(size_t count, size_t bytes);
-void __real_free(void *memory);
-void *__wrap_malloc(size_t bytes);
-void *__wrap_calloc(size_t count, size_t bytes);
-char *__wrap_strdup(const char *text);
-void __wrap_free(void *memory);
-
-static int left_until_failure = -1; /* below 0: never */
-static int alive;
-
-static bool fails(void)
-{
-    return left_until_failure >= 0 && left_until_failure-- == 0;
-}
-
-static void *count_alive(void *memory)
-{
-    alive += memory != NULL;
-    return memory;
-}
-
-void *__wrap_malloc(size_t bytes)
-{
-    return fails() ? NULL : count_alive(__real_malloc(bytes));
-}
-
-void *__wrap_calloc(size_t count, size_t bytes)
-{
-    return fails() ? NULL : count_alive(__real_calloc(count, bytes));
-}
-
-char *__wrap_strdup(const char *text)
-{
-    size_t bytes = strlen(text) + 1;
-    char *copy = fails() ? NULL : count_alive(__real_malloc(bytes));
-    return copy ? memcpy(copy, text, bytes) : NULL;
-}
-
-void __wrap_free(void *memory)
-{
-    alive -= memory != NULL;
-    __real_free(memory);
-}
+#include "tests/scarce_memory.h"
 
 /* ---- files and texts ------------------------------------------------------------------------- */
 
@@ -242,13 +198,12 @@ START_TEST(walk)
     snprintf(other, sizeof other, "%s/one", folder);
     snprintf(unix_text, sizeof unix_text, "unix:%s/socket", folder);
     for (int site = 0;; site++) {
-        int before = alive;
-        left_until_failure = site;
+        long before = scarce_alive();
+        scarce_at(site);
         gw_status s = walk_one(_i);
-        bool walked = left_until_failure >= 0;
-        left_until_failure = -1;
-        ck_assert_msg(alive == before, "case %d, allocation %d: %d blocks are left", _i, site,
-                      alive - before);
+        bool walked = scarce_end() == 0;
+        long left = scarce_alive() - before;
+        ck_assert_msg(left == 0, "case %d, allocation %d: %ld blocks are left", _i, site, left);
         if (walked) {
             ck_assert_msg(s == GW_OK, "case %d: %s", _i, gw_status_name(s));
             ck_assert_int_gt(site, 5);

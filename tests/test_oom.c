@@ -10,61 +10,7 @@
 
 #include <gradwire.h>
 
-/* The linker sends the rooms' calls here (-Wl,--wrap). */
-void *__real_malloc(size_t bytes);
-void *__real_calloc(size_t count, size_t bytes);
-void *__real_realloc(void *old, size_t bytes);
-void __real_free(void *old);
-char *__real_strdup(const char *text);
-void *__wrap_malloc(size_t bytes);
-void *__wrap_calloc(size_t count, size_t bytes);
-void *__wrap_realloc(void *old, size_t bytes);
-void __wrap_free(void *old);
-char *__wrap_strdup(const char *text);
-
-static int armed, fail_at, calls;
-static long living;
-
-static int fails(void)
-{
-    return armed && ++calls == fail_at;
-}
-
-static void *counted(void *p)
-{
-    living += armed && p;
-    return p;
-}
-
-void *__wrap_malloc(size_t bytes)
-{
-    return fails() ? NULL : counted(__real_malloc(bytes));
-}
-
-void *__wrap_calloc(size_t count, size_t bytes)
-{
-    return fails() ? NULL : counted(__real_calloc(count, bytes));
-}
-
-void *__wrap_realloc(void *old, size_t bytes)
-{
-    if (fails())
-        return NULL;
-    void *p = __real_realloc(old, bytes);
-    living += armed && p && !old;
-    return p;
-}
-
-char *__wrap_strdup(const char *text)
-{
-    return fails() ? NULL : counted(__real_strdup(text));
-}
-
-void __wrap_free(void *old)
-{
-    living -= armed && old;
-    __real_free(old);
-}
+#include "tests/scarce_memory.h"
 
 static const char *const specs[] = { "raw",
                                      "ef+qsgd:bits=4",
@@ -153,24 +99,21 @@ START_TEST(every_allocation_of_a_plan_and_a_run)
     static const user users[] = { use, use_reducer };
     const char *spec = specs[_i % SPECS];
     gw_status s = GW_PENDING;
-    int site = 0;
+    int site = -1;
     while (s != GW_OK && ++site < SITES_MAX) {
         gw_comm *comm; /* a new one: ranks that lose memory while others wait break theirs */
         ck_assert_int_eq(gw_comm_open(&comm, "self:"), GW_OK);
-        fail_at = site;
-        calls = 0;
-        living = 0;
         const char *wrong = NULL;
-        armed = 1;
+        long before = scarce_alive();
+        scarce_at(site);
         s = users[_i / SPECS](comm, spec, &wrong);
-        armed = 0;
+        long failed = scarce_end(), left = scarce_alive() - before;
         gw_comm_close(comm);
         ck_assert_msg(!wrong, "%s: allocation %d fails: %s (%s)", spec, site, wrong,
                       gw_status_name(s));
-        ck_assert_msg(living == 0, "%s: allocation %d fails: %ld blocks leaked", spec, site,
-                      living);
-        ck_assert_msg(s != GW_OK || calls < fail_at,
-                      "%s: allocation %d failed and the run succeeded", spec, site);
+        ck_assert_msg(left == 0, "%s: allocation %d fails: %ld blocks leaked", spec, site, left);
+        ck_assert_msg(s != GW_OK || failed == 0, "%s: allocation %d failed and the run succeeded",
+                      spec, site);
     }
     ck_assert_msg(s == GW_OK && site > 20, "%s: only %d allocations walked", spec, site);
 }

@@ -2,71 +2,13 @@
 /* SPDX-FileCopyrightText: 2026 the gradwire authors */
 /* Both ends without memory: a short job is played again and again, and each time another allocation
  * of the library fails, once. The job ends all the same, its ledger fits, and nothing is left.
- *
- * The linker sends malloc, calloc, realloc, free and strdup through here; what the simulation
- * itself allocates does not fail. */
+ * What the simulation itself allocates does not fail. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/scarce_memory.h"
 #include "tests/sim_world.h"
-
-void *__real_malloc(size_t bytes);
-void *__real_calloc(size_t count, size_t bytes);
-void *__real_realloc(void *memory, size_t bytes);
-void __real_free(void *memory);
-void *__wrap_malloc(size_t bytes);
-void *__wrap_calloc(size_t count, size_t bytes);
-void *__wrap_realloc(void *memory, size_t bytes);
-void __wrap_free(void *memory);
-char *__wrap_strdup(const char *text);
-
-static long left_until_failure = -1; /* below 0: never */
-static long alive;
-
-static bool fails(void)
-{
-    return sim_own == 0 && left_until_failure >= 0 && left_until_failure-- == 0;
-}
-
-static void *count_alive(void *memory)
-{
-    alive += memory != NULL;
-    return memory;
-}
-
-void *__wrap_malloc(size_t bytes)
-{
-    return fails() ? NULL : count_alive(__real_malloc(bytes));
-}
-
-void *__wrap_calloc(size_t count, size_t bytes)
-{
-    return fails() ? NULL : count_alive(__real_calloc(count, bytes));
-}
-
-void *__wrap_realloc(void *memory, size_t bytes)
-{
-    if (fails())
-        return NULL;
-    alive += memory == NULL;
-    return __real_realloc(memory, bytes);
-}
-
-void __wrap_free(void *memory)
-{
-    alive -= memory != NULL;
-    __real_free(memory);
-}
-
-char *__wrap_strdup(const char *text)
-{
-    size_t bytes = strlen(text) + 1;
-    char *copy = __wrap_malloc(bytes);
-    return copy ? memcpy(copy, text, bytes) : NULL;
-}
-
-/* ---- the job --------------------------------------------------------------------------------- */
 
 static const struct {
     const char *mode, *durability, *codec, *pull, *feedback;
@@ -114,17 +56,22 @@ static bool play(const struct sim_config *config)
     return good;
 }
 
+static bool simulates(void)
+{
+    return sim_own != 0;
+}
+
 START_TEST(every_allocation_fails)
 {
     struct sim_config config = config_of(_i);
     config.walks = true;
+    scarce_spare(simulates);
     for (long site = 0;; site++) {
-        long before = alive;
-        left_until_failure = site;
+        long before = scarce_alive();
+        scarce_at(site);
         bool good = play(&config);
-        bool walked = left_until_failure >= 0;
-        long left = alive - before;
-        left_until_failure = -1;
+        bool walked = scarce_end() == 0;
+        long left = scarce_alive() - before;
         ck_assert_msg(good, "job %d, allocation %ld failed: see above", _i, site);
         ck_assert_msg(left == 0, "job %d, allocation %ld failed: %ld blocks are left", _i, site,
                       left);

@@ -1,62 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* SPDX-FileCopyrightText: 2026 the gradwire authors */
 /* What a session allocates: nothing for a stranger, nothing for a frame that was not admitted; and
- * every allocation fails once, with both sides told and nothing left behind.
- * The linker sends malloc, calloc, realloc and free of the library through here. */
+ * every allocation fails once, with both sides told and nothing left behind. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/types.h"
+#include "tests/scarce_memory.h"
 #include "tests/session_pair.h"
-
-void *__real_malloc(size_t bytes);
-void *__real_calloc(size_t count, size_t bytes);
-void *__real_realloc(void *memory, size_t bytes);
-void __real_free(void *memory);
-void *__wrap_malloc(size_t bytes);
-void *__wrap_calloc(size_t count, size_t bytes);
-void *__wrap_realloc(void *memory, size_t bytes);
-void __wrap_free(void *memory);
-
-static int left_until_failure = -1; /* below 0: never */
-static int alive, asked;
-
-static bool fails(void)
-{
-    asked++;
-    return left_until_failure >= 0 && left_until_failure-- == 0;
-}
-
-static void *count_alive(void *memory)
-{
-    alive += memory != NULL;
-    return memory;
-}
-
-void *__wrap_malloc(size_t bytes)
-{
-    return fails() ? NULL : count_alive(__real_malloc(bytes));
-}
-
-void *__wrap_calloc(size_t count, size_t bytes)
-{
-    return fails() ? NULL : count_alive(__real_calloc(count, bytes));
-}
-
-void *__wrap_realloc(void *memory, size_t bytes)
-{
-    if (fails())
-        return NULL;
-    alive += memory == NULL;
-    return __real_realloc(memory, bytes);
-}
-
-void __wrap_free(void *memory)
-{
-    alive -= memory != NULL;
-    __real_free(memory);
-}
 
 static struct pair pair;
 
@@ -136,15 +88,15 @@ START_TEST(strangers_cost_nothing)
     struct gw_session_setup setup = pair_setup(true, server);
     end_open(server, &setup, PAIR_SECOND);
     server->answers = false;
-    int before = asked;
+    long before = scarce_asked();
     (_i < ALONE ? try_alone : try_asking)(_i, server, PAIR_SECOND);
     end_events(server, PAIR_SECOND);
     end_say(server, NULL, PAIR_SECOND);
-    int after = asked, alive_before = alive;
+    long after = scarce_asked(), alive = scarce_alive();
     end_close(server);
-    int freed = alive_before - alive;
+    long freed = alive - scarce_alive();
     ck_assert_int_eq(server->closings, 1);
-    ck_assert_msg(after == before, "trial %d made the session allocate %d times, expected 0", _i,
+    ck_assert_msg(after == before, "trial %d made the session allocate %ld times, expected 0", _i,
                   after - before);
     ck_assert_int_eq(freed, 1);
 }
@@ -155,12 +107,12 @@ START_TEST(nothing_before_terms)
 {
     pair_open(&pair, 0, 0);
     pair.server.answers = false;
-    int before = asked;
+    long before = scarce_asked();
     end_say(&pair.client, NULL, pair.now);
     end_feed(&pair.server, pair.client.said, pair.client.said_bytes, 0, NULL, pair.now);
     gw_status status = gw_session_welcome(pair.server.session, 1, pair.now);
     end_say(&pair.server, NULL, pair.now);
-    int after = asked;
+    long after = scarce_asked();
     ck_assert_int_eq(status, GW_OK);
     ck_assert_int_eq(after, before);
     pair_close(&pair);
@@ -179,10 +131,10 @@ START_TEST(admission_comes_first)
         ck_assert_int_eq(end_send(&pair.client, 16, 1, 1000, pair.now), GW_OK);
         size_t at = pair.client.said_bytes;
         end_say(&pair.client, NULL, pair.now);
-        int before = asked;
+        long before = scarce_asked();
         end_feed(&pair.server, pair.client.said + at, pair.client.said_bytes - at, 7, NULL,
                  pair.now);
-        int after = asked;
+        long after = scarce_asked();
         ck_assert_int_eq(after, before);
         if (placed)
             ck_assert_int_eq(end_count(&pair.server, GW_EVENT_FRAME), 1);
@@ -242,13 +194,13 @@ static gw_status live(int *loans, int *returned)
 START_TEST(every_allocation_fails)
 {
     for (int site = 0;; site++) {
-        int before = alive, loans = 0, returned = 0;
-        left_until_failure = site;
+        int loans = 0, returned = 0;
+        long before = scarce_alive();
+        scarce_at(site);
         gw_status status = live(&loans, &returned);
-        bool walked = left_until_failure >= 0;
-        int left = alive - before;
-        left_until_failure = -1;
-        ck_assert_msg(left == 0, "allocation %d failed: %d blocks are left", site, left);
+        bool walked = scarce_end() == 0;
+        long left = scarce_alive() - before;
+        ck_assert_msg(left == 0, "allocation %d failed: %ld blocks are left", site, left);
         ck_assert_int_eq(pair.client.closings, pair.server.closings);
         /* Whichever ran out of memory, both know it. */
         ck_assert_int_eq(pair.client.end.status, pair.server.end.status);

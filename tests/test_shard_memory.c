@@ -9,61 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* The linker sends the rooms' calls here (-Wl,--wrap). */
-void *__real_malloc(size_t bytes);
-void *__real_calloc(size_t count, size_t bytes);
-void *__real_realloc(void *old, size_t bytes);
-void __real_free(void *old);
-char *__real_strdup(const char *text);
-void *__wrap_malloc(size_t bytes);
-void *__wrap_calloc(size_t count, size_t bytes);
-void *__wrap_realloc(void *old, size_t bytes);
-void __wrap_free(void *old);
-char *__wrap_strdup(const char *text);
-
-static int armed, fail_at, calls;
-static long living;
-
-static int fails(void)
-{
-    return armed && ++calls == fail_at;
-}
-
-static void *counted(void *p)
-{
-    living += p != NULL;
-    return p;
-}
-
-void *__wrap_malloc(size_t bytes)
-{
-    return fails() ? NULL : counted(__real_malloc(bytes));
-}
-
-void *__wrap_calloc(size_t count, size_t bytes)
-{
-    return fails() ? NULL : counted(__real_calloc(count, bytes));
-}
-
-void *__wrap_realloc(void *old, size_t bytes)
-{
-    if (fails())
-        return NULL;
-    void *p = __real_realloc(old, bytes);
-    living += p && !old;
-    return p;
-}
-
-char *__wrap_strdup(const char *text)
-{
-    return fails() ? NULL : counted(__real_strdup(text));
-}
-
-void __wrap_free(void *old)
-{
-    living -= old != NULL;
-    __real_free(old);
-}
+#include "tests/scarce_memory.h"
 
 static const struct shard_terms terms[] = {
     { "ef+qsgd", "mean", "lamb", "qsgd", "worker" },
@@ -76,6 +22,12 @@ enum { TERMS = sizeof terms / sizeof *terms, SITES_MAX = 2000, TRIES = 3 };
 
 static struct pusher pusher;
 static struct gw_blob *blobs[SHARD_PARTS_MAX];
+static bool taking; /* the worker is not what is tested */
+
+static bool is_taking(void)
+{
+    return taking;
+}
 
 /* Each call again until it succeeds, since only one allocation fails; *wrong if it fails in another
  * way, or leaves something. */
@@ -116,11 +68,10 @@ static void pull(struct gw_shard *shard, uint32_t worker, const char *spec, uint
         *wrong = "pull fails again, or in another way";
         return;
     }
-    int was = armed;
-    armed = 0; /* the worker is not what is tested */
+    taking = true;
     if (items_take(shard, spec, items, count, held, NULL))
         *wrong = "what was pulled is no good";
-    armed = was;
+    taking = false;
     *has = gw_shard_version(shard, worker);
 }
 
@@ -168,20 +119,21 @@ START_TEST(every_allocation_of_a_shard)
     ck_assert_int_eq(pusher_encode(&pusher, x, false, blobs), GW_OK);
     live(job, t, expected, &wrong);
     ck_assert_msg(!wrong, "%s", wrong);
-    int site = 0;
+    scarce_spare(is_taking);
+    int site = -1;
+    long failed;
     do {
-        long before = living;
-        fail_at = ++site;
-        calls = 0;
-        armed = 1;
+        long before = scarce_alive();
+        scarce_at(++site);
         live(job, t, held, &wrong);
-        armed = 0;
+        failed = scarce_end();
+        long left = scarce_alive() - before;
         ck_assert_msg(!wrong, "%s, %s: allocation %d fails: %s", t->push, t->pull, site, wrong);
-        ck_assert_msg(living == before, "%s, %s: allocation %d fails: %ld blocks leaked", t->push,
-                      t->pull, site, living - before);
+        ck_assert_msg(left == 0, "%s, %s: allocation %d fails: %ld blocks leaked", t->push, t->pull,
+                      site, left);
         ck_assert_msg(memcmp(held, expected, sizeof held) == 0,
                       "%s, %s: allocation %d fails: other bits", t->push, t->pull, site);
-    } while (calls >= fail_at && site < SITES_MAX);
+    } while (failed && site < SITES_MAX);
     ck_assert_msg(site > 50 && site < SITES_MAX, "%d allocations walked", site);
     blobs_drop(blobs, pusher.parts);
     pusher_close(&pusher);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* SPDX-FileCopyrightText: 2026 the gradwire authors */
 /* Out of memory at every place of a store's life, once or from then on: a status comes back,
- * nothing is left behind, and what was acknowledged is there. The linker sends the rooms'
- * allocations through here. */
+ * nothing is left behind, and what was acknowledged is there. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,64 +9,7 @@
 #include <unistd.h>
 
 #include "server/store.h"
-
-void *__real_malloc(size_t bytes);
-void *__real_calloc(size_t count, size_t bytes);
-void *__real_realloc(void *old, size_t bytes);
-void __real_free(void *old);
-void *__wrap_malloc(size_t bytes);
-void *__wrap_calloc(size_t count, size_t bytes);
-void *__wrap_realloc(void *old, size_t bytes);
-void __wrap_free(void *old);
-char *__wrap_strdup(const char *text);
-
-static int armed, sticky, fail_at, calls;
-static long living;
-
-static int fails(void)
-{
-    return armed && (++calls == fail_at || (sticky && calls > fail_at));
-}
-
-static void *counted(void *p)
-{
-    living += armed && p;
-    return p;
-}
-
-void *__wrap_malloc(size_t bytes)
-{
-    return fails() ? NULL : counted(__real_malloc(bytes));
-}
-
-void *__wrap_calloc(size_t count, size_t bytes)
-{
-    return fails() ? NULL : counted(__real_calloc(count, bytes));
-}
-
-void *__wrap_realloc(void *old, size_t bytes)
-{
-    if (fails())
-        return NULL;
-    void *p = __real_realloc(old, bytes);
-    living += armed && p && !old;
-    return p;
-}
-
-char *__wrap_strdup(const char *text)
-{
-    size_t bytes = strlen(text) + 1;
-    char *copy = fails() ? NULL : counted(__real_malloc(bytes));
-    return copy ? memcpy(copy, text, bytes) : NULL;
-}
-
-void __wrap_free(void *old)
-{
-    living -= armed && old;
-    __real_free(old);
-}
-
-/* ---- a life ---------------------------------------------------------------------------------- */
+#include "tests/scarce_memory.h"
 
 static char folder[64], inner[128];
 
@@ -161,23 +103,20 @@ START_TEST(every_allocation)
     snprintf(folder, sizeof folder, "/tmp/gradwire-memory-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(folder));
     snprintf(inner, sizeof inner, "%s/state", folder);
-    sticky = _i;
     gw_status s = GW_PENDING;
-    int site = 0;
+    int site = -1;
     while (s != GW_OK && ++site < 1000) {
         struct counts counts = { 0 };
         const char *wrong = NULL;
-        fail_at = site;
-        calls = 0;
-        living = 0;
-        armed = 1;
+        long before = scarce_alive();
+        (_i ? scarce_from : scarce_at)(site);
         s = live(&counts, &wrong);
-        int missed = calls < fail_at;
-        armed = 0;
+        bool missed = scarce_end() == 0;
+        long left = scarce_alive() - before;
         ck_assert_msg(!wrong, "allocation %d fails: %s (%s)", site, wrong, gw_status_name(s));
-        ck_assert_msg(living == 0, "allocation %d fails: %ld blocks leaked", site, living);
+        ck_assert_msg(left == 0, "allocation %d fails: %ld blocks leaked", site, left);
         /* Old files that cannot be listed for want of memory stay: that is no failure. */
-        ck_assert_msg(s || missed || !sticky, "allocation %d failed and all went well", site);
+        ck_assert_msg(s || missed || !_i, "allocation %d failed and all went well", site);
         struct gw_store *store = NULL;
         struct gw_error error = { .status = GW_OK };
         gw_status again = open_store(&store, &counts, &error);

@@ -1,74 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* SPDX-FileCopyrightText: 2026 the gradwire authors */
 /* Every allocation of two ranks over tcp: fails once, on whichever thread it is made: a status
- * comes back on both ranks, and nothing is left behind. The linker sends the library's malloc and
- * its like through here. */
+ * comes back on both ranks, and nothing is left behind. */
 #include <check.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/scarce_memory.h"
 #include "tests/tcp_ranks.h"
-
-void *__real_malloc(size_t bytes);
-void *__real_calloc(size_t count, size_t bytes);
-void *__real_realloc(void *memory, size_t bytes);
-void __real_free(void *memory);
-void *__wrap_malloc(size_t bytes);
-void *__wrap_calloc(size_t count, size_t bytes);
-void *__wrap_realloc(void *memory, size_t bytes);
-char *__wrap_strdup(const char *text);
-void __wrap_free(void *memory);
-
-static atomic_int left_until_failure = -1; /* below 0: never */
-static atomic_int alive;
-
-static bool fails(void)
-{
-    return atomic_load(&left_until_failure) >= 0 && atomic_fetch_sub(&left_until_failure, 1) == 0;
-}
-
-static void *count_alive(void *memory)
-{
-    if (memory)
-        atomic_fetch_add(&alive, 1);
-    return memory;
-}
-
-void *__wrap_malloc(size_t bytes)
-{
-    return fails() ? NULL : count_alive(__real_malloc(bytes));
-}
-
-void *__wrap_calloc(size_t count, size_t bytes)
-{
-    return fails() ? NULL : count_alive(__real_calloc(count, bytes));
-}
-
-void *__wrap_realloc(void *memory, size_t bytes)
-{
-    if (fails())
-        return NULL;
-    void *grown = __real_realloc(memory, bytes);
-    return memory ? grown : count_alive(grown);
-}
-
-char *__wrap_strdup(const char *text)
-{
-    size_t bytes = strlen(text) + 1;
-    char *copy = fails() ? NULL : count_alive(__real_malloc(bytes));
-    return copy ? memcpy(copy, text, bytes) : NULL;
-}
-
-void __wrap_free(void *memory)
-{
-    if (memory)
-        atomic_fetch_sub(&alive, 1);
-    __real_free(memory);
-}
-
-/* ---- what is walked -------------------------------------------------------------------------- */
 
 struct rank {
     pthread_t thread;
@@ -132,20 +72,20 @@ START_TEST(one_allocation_of_all)
         struct tcp_folder folder;
         struct rank ranks[2] = { { .kept = 0 } };
         tcp_folder_open(&folder, TCP_UNIX, 2);
-        int before = atomic_load(&alive);
+        long before = scarce_alive();
         for (int r = 0; r < 2; r++)
             tcp_folder_spec(&folder, "", r, ranks[r].spec, sizeof ranks[r].spec);
-        atomic_store(&left_until_failure, site);
+        scarce_at(site);
         for (int r = 0; r < 2; r++)
             if (pthread_create(&ranks[r].thread, NULL, live, &ranks[r]))
                 abort(); /* Check's own allocations would be counted */
         for (int r = 0; r < 2; r++)
             pthread_join(ranks[r].thread, NULL);
-        bool walked = atomic_exchange(&left_until_failure, -1) >= 0;
-        int left = atomic_load(&alive) - before;
+        bool walked = scarce_end() == 0;
+        long left = scarce_alive() - before;
         tcp_folder_close(&folder);
-        ck_assert_msg(left == (int)(ranks[0].kept + ranks[1].kept),
-                      "allocation %d failed: %d blocks are left (%s, %s)", site, left,
+        ck_assert_msg(left == (long)(ranks[0].kept + ranks[1].kept),
+                      "allocation %d failed: %ld blocks are left (%s, %s)", site, left,
                       gw_status_name(ranks[0].status), gw_status_name(ranks[1].status));
         if (walked) {
             ck_assert_int_gt(site, 50);
