@@ -19,7 +19,7 @@ tests_rows_SOURCES = tests/rows.c
 tests_rows_LDADD = libgradwire.la
 EXTRA_DIST += tests/consumer.sh tests/consumer/consumer.c tests/consumer/headers.cc
 EXTRA_DIST += tests/test_mpi_collectives.sh tests/test_mpi_reducer.sh
-EXTRA_DIST += $(lints) tests/exports.txt tests/lsan.supp tests/cross/check.h
+EXTRA_DIST += $(lints) tests/exports.txt tests/lsan.supp tests/cross/check.h tests/next_random.h
 
 # How fast the kernels are, and how many instructions they take.
 check_PROGRAMS += tests/bench_kernels tests/instructions

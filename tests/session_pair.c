@@ -8,14 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/random.h"
 #include "base/types.h"
-
-uint64_t pair_number(uint64_t *random)
-{
-    *random += 0x9e3779b97f4a7c15u;
-    return gw_mix64(*random);
-}
 
 /* As ck_assert_msg, which allocates also when all is well. */
 static void __attribute__((format(printf, 2, 3))) must(bool holds, const char *format, ...)
@@ -113,7 +106,7 @@ void end_feed(struct end *end, const uint8_t *bytes, size_t count, size_t most, 
     while (count > 0) {
         size_t piece = most ? most : count;
         if (most && random)
-            piece = 1 + pair_number(random) % most;
+            piece = 1 + next_random(random) % most;
         piece = gw_min_size(piece, count);
         size_t taken = gw_session_feed(end->session, bytes, piece, now);
         must(taken > 0 && taken <= piece, "%zu bytes of %zu were taken", taken, piece);
@@ -127,7 +120,7 @@ void end_say(struct end *end, uint64_t *random, int64_t now)
 {
     struct iovec pieces[5];
     for (;;) {
-        int most = random ? 1 + (int)(pair_number(random) % 5) : 5;
+        int most = random ? 1 + (int)(next_random(random) % 5) : 5;
         int count = gw_session_output(end->session, pieces, most);
         size_t bytes = 0;
         for (int i = 0; i < count; i++)
@@ -137,7 +130,7 @@ void end_say(struct end *end, uint64_t *random, int64_t now)
             return;
         must(bytes > 0, "%d pieces without a byte", count);
         if (random && bytes > 0) /* the kernel takes a part only */
-            bytes = 1 + pair_number(random) % bytes;
+            bytes = 1 + next_random(random) % bytes;
         size_t left = bytes;
         for (int i = 0; left > 0; i++) {
             size_t part = gw_min_size(left, pieces[i].iov_len);
@@ -168,7 +161,7 @@ gw_status end_send(struct end *end, uint8_t type, uint64_t sequence, size_t byte
     if (!blob)
         return GW_ENOMEM;
     for (size_t i = 0; i < bytes; i++)
-        blob->data[i] = (uint8_t)pair_number(&random);
+        blob->data[i] = (uint8_t)next_random(&random);
     gw_blob_seal(blob);
     struct gw_frame frame = { .type = type,
                               .flags = (uint8_t)sequence,

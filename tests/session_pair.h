@@ -6,6 +6,7 @@
 #define GW_TESTS_SESSION_PAIR_H
 
 #include "session/session.h"
+#include "tests/next_random.h"
 
 enum {
     PAIR_EVENTS = 512,
@@ -49,8 +50,6 @@ struct pair {
     size_t most;     /* with cuts: the longest piece */
     int64_t now;
 };
-
-uint64_t pair_number(uint64_t *random);
 
 /* The setups that the ends below have; a test may change them first. */
 struct gw_session_setup pair_setup(bool serves, struct end *end);

@@ -3,8 +3,8 @@
 /* Files in memory with a disk that forgets, fails and stops. */
 #include "tests/sim_files.h"
 
-#include "base/random.h"
 #include "base/types.h"
+#include "tests/next_random.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -364,25 +364,19 @@ static int sim_lock(void *self, int fd)
 
 /* ---- crash ----------------------------------------------------------------------------------- */
 
-static uint64_t draw(uint64_t *seed)
-{
-    *seed += 0x9e3779b97f4a7c15u;
-    return gw_mix64(*seed);
-}
-
 /* Nothing, all, or some sectors of what was not synced, and a size between. */
 static void survive(struct sim_inode *inode, uint64_t *seed)
 {
-    uint64_t kind = draw(seed) % 4;
+    uint64_t kind = next_random(seed) % 4;
     if (kind == 1 && !inode->lost)
         assign(&inode->disk, &inode->seen);
     struct sim_contents old = inode->disk, now = { NULL, 0 };
     if (kind >= 2) {
         size_t low = gw_min_size(old.size, inode->seen.size);
         size_t high = gw_max_size(old.size, inode->seen.size);
-        resize(&now, kind == 2 ? high : low + (size_t)(draw(seed) % (high - low + 1)));
+        resize(&now, kind == 2 ? high : low + (size_t)(next_random(seed) % (high - low + 1)));
         for (size_t i = 0; i < now.size; i += SECTOR) {
-            const struct sim_contents *from = draw(seed) % 2 ? &inode->seen : &old;
+            const struct sim_contents *from = next_random(seed) % 2 ? &inode->seen : &old;
             if (i < from->size)
                 memcpy(now.bytes + i, from->bytes + i,
                        gw_min_size(SECTOR, gw_min_size(from->size, now.size) - i));
@@ -418,10 +412,10 @@ void sim_files_kill(struct sim_files *sim)
 
 void sim_files_crash(struct sim_files *sim, uint64_t seed)
 {
-    uint64_t kind = draw(&seed) % 4;
-    int prefix = (int)(draw(&seed) % (uint64_t)(sim->changes_count + 1));
+    uint64_t kind = next_random(&seed) % 4;
+    int prefix = (int)(next_random(&seed) % (uint64_t)(sim->changes_count + 1));
     for (int i = 0; i < sim->changes_count; i++)
-        if (kind == 1 || (kind == 2 && i < prefix) || (kind == 3 && draw(&seed) % 2))
+        if (kind == 1 || (kind == 2 && i < prefix) || (kind == 3 && next_random(&seed) % 2))
             apply(&sim->disk, &sim->changes[i]);
     sim->changes_count = 0;
     drop_orphans(&sim->disk);

@@ -3,8 +3,8 @@
 /* The simulated network's time: random numbers, notes, the heap of events, nodes. */
 #include "tests/sim_net.h"
 
-#include "base/random.h"
 #include "base/types.h"
+#include "tests/next_random.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -34,8 +34,7 @@ volatile int sim_own;
 
 uint64_t sim_number(struct sim_random *random)
 {
-    random->state += 0x9e3779b97f4a7c15u;
-    return gw_mix64(random->state);
+    return next_random(&random->state);
 }
 
 uint64_t sim_below(struct sim_random *random, uint64_t end)

@@ -3,8 +3,8 @@
 /* A server as far as its store can tell. */
 #include "tests/store_model.h"
 
-#include "base/random.h"
 #include "base/types.h"
+#include "tests/next_random.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -195,8 +195,7 @@ gw_status store_model_snapshot(struct store_model *m)
 
 static uint64_t draw(uint64_t *seed, uint64_t below)
 {
-    *seed += 0x9e3779b97f4a7c15u;
-    return gw_mix64(*seed) % below;
+    return next_random(seed) % below;
 }
 
 static void append_some(struct store_model *m, uint64_t count)

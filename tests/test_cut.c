@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/random.h"
 #include "server/job.h"
+#include "tests/next_random.h"
 
 enum { TENSORS_MAX = 8, SCHEDULES = 4000 };
 
@@ -101,13 +101,13 @@ END_TEST
 static void one_random(uint64_t seed)
 {
     uint64_t state = seed;
-    size_t counts[TENSORS_MAX], tensors = 1 + gw_mix64(state += 0x9e3779b9u) % TENSORS_MAX;
+    size_t counts[TENSORS_MAX], tensors = 1 + next_random(&state) % TENSORS_MAX;
     for (size_t i = 0; i < tensors; i++) {
-        uint64_t r = gw_mix64(state += 0x9e3779b9u);
+        uint64_t r = next_random(&state);
         counts[i] = 1 + (r >> 8) % (1u << (r % 17));
     }
-    int servers = 1 + (int)(gw_mix64(state += 0x9e3779b9u) % 20);
-    size_t part = 1 + gw_mix64(state + 0x9e3779b9u) % 3000;
+    int servers = 1 + (int)(next_random(&state) % 20);
+    size_t part = 1 + next_random(&state) % 3000;
     struct gw_job *job = job_of(counts, tensors, servers, part);
     check_cut(job, seed);
     gw_job_close(job);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/random.h"
+#include "tests/next_random.h"
 #include "tests/policy_oracle.h"
 
 enum { SCHEDULES = 62500, SHARES = 16, DAMAGE_TEXT = 8192 };
@@ -25,8 +25,7 @@ struct game {
 
 static uint64_t draw(struct game *g, uint64_t below)
 {
-    g->random += 0x9e3779b97f4a7c15u;
-    return (gw_mix64(g->random) >> 16) % below;
+    return (next_random(&g->random) >> 16) % below;
 }
 
 /* ---- words ----------------------------------------------------------------------------------- */

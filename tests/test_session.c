@@ -112,15 +112,15 @@ START_TEST(frames_in_random_cuts)
         pair_shake_hands(&pair);
         pair.server.places = seed % 2;
         for (int step = 0; step < 20; step++) {
-            int side = (int)(pair_number(&random) % 2);
+            int side = (int)(next_random(&random) % 2);
             struct end *end = side ? &pair.server : &pair.client;
             size_t most = seed % 3 == 0 ? 6 : sizeof lengths / sizeof *lengths;
-            size_t bytes = lengths[pair_number(&random) % most];
+            size_t bytes = lengths[next_random(&random) % most];
             ck_assert_int_eq(end_send(end, (uint8_t)(16 + sent[side] % 240), (uint64_t)sent[side],
                                       bytes, pair.now),
                              GW_OK);
             sent[side]++;
-            if (pair_number(&random) % 4 == 0)
+            if (next_random(&random) % 4 == 0)
                 pair_run(&pair);
         }
         gw_session_bye(pair.client.session, pair.now);

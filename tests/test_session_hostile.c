@@ -145,8 +145,8 @@ START_TEST(mixed_up_streams)
     const uint8_t *stream = stream_to(_i, &bytes);
     for (uint64_t seed = 1; seed <= 3000; seed++) {
         uint64_t random = seed;
-        size_t from = pair_number(&random) % bytes, length = 1 + pair_number(&random) % 200;
-        size_t to = pair_number(&random) % bytes, count = bytes;
+        size_t from = next_random(&random) % bytes, length = 1 + next_random(&random) % 200;
+        size_t to = next_random(&random) % bytes, count = bytes;
         length = gw_min_size(length, bytes - (from > to ? from : to));
         memcpy(mixed, stream, bytes);
         if (seed % 3 == 0) { /* missing */

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/random.h"
 #include "stream_room.h"
+#include "tests/next_random.h"
 
 static struct room room;
 static uint8_t payload[300000];
@@ -18,8 +18,7 @@ static int lent, returned;
 
 static size_t draw(size_t below)
 {
-    seed = gw_mix64(seed + 0x9e3779b97f4a7c15u);
-    return (size_t)(seed % below);
+    return (size_t)(next_random(&seed) % below);
 }
 
 static void give_back(void *user)

@@ -13,9 +13,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/random.h"
 #include "session/strangers.h"
 #include "stream_room.h"
+#include "tests/next_random.h"
 
 static struct room room;
 
@@ -47,14 +47,14 @@ START_TEST(the_worst)
     uint64_t seed = 3;
     int added = 0, present = 0;
     for (int step = 0; step < 1500; step++) {
-        seed = gw_mix64(seed + 0x9e3779b97f4a7c15u);
-        if (seed % 3 && added < ALL) {
-            homes[added] = (seed >> 20) % 5;
+        uint64_t number = next_random(&seed);
+        if (number % 3 && added < ALL) {
+            homes[added] = (number >> 20) % 5;
             there[added] = true;
             gw_strangers_add(&list, &strangers[added], homes[added]);
             added++, present++;
         } else if (added > 0) {
-            int gone = (int)((seed >> 20) % (unsigned)added);
+            int gone = (int)((number >> 20) % (unsigned)added);
             present -= there[gone];
             there[gone] = false;
             gw_strangers_remove(&list, &strangers[gone]); /* twice does no harm */
@@ -94,11 +94,11 @@ START_TEST(an_honest_one_in_a_crowd)
     for (int i = 0; i < CROWD; i++) {
         uint8_t noise[200];
         for (size_t j = 0; j < sizeof noise; j++)
-            noise[j] = (uint8_t)((seed = gw_mix64(seed + 1)) >> 5);
+            noise[j] = (uint8_t)next_random(&seed);
         ck_assert_int_ge(fds[2 * i] = room_raw(&room), 0);
         ck_assert_int_ge(fds[2 * i + 1] = room_raw(&room), 0);
         turn(1);
-        (void)!write(fds[2 * i + 1], noise, 1 + seed % sizeof noise);
+        (void)!write(fds[2 * i + 1], noise, 1 + next_random(&seed) % sizeof noise);
     }
     struct side *honest = room_connect(&room, 1, "terms");
     room_run(&room, &honest->readies, 1);

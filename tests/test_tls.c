@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/random.h"
 #include "base/types.h"
 #include "session/tls.h"
+#include "tests/next_random.h"
 
 #define KEY0 "00112233445566778899aabbccddeeff00112233445566778899aabbccddee00"
 #define KEY1 "00112233445566778899aabbccddeeff00112233445566778899aabbccddee01"
@@ -21,8 +21,7 @@ static uint64_t seed = 1;
 
 static size_t draw(size_t below)
 {
-    seed = gw_mix64(seed + 0x9e3779b97f4a7c15u);
-    return (size_t)(seed % below);
+    return (size_t)(next_random(&seed) % below);
 }
 
 /* ---- two ends -------------------------------------------------------------------------------- */

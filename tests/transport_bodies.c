@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/random.h"
+#include "tests/next_random.h"
 
 bool expect(struct body_result *result, bool good, const char *format, ...)
 {
@@ -152,12 +152,6 @@ struct drop {
     uint8_t *room[2];
 };
 
-static uint64_t draw(uint64_t *state)
-{
-    *state += 0x9e3779b97f4a7c15u;
-    return gw_mix64(*state);
-}
-
 static void start_drop(gw_comm *comm, struct drop *d, int number, bool send,
                        struct body_result *result)
 {
@@ -177,14 +171,14 @@ static void start_storm(gw_comm *comm, struct drop *drops, uint64_t *mine,
 {
     int next[2] = { 0, 0 }; /* of the sends, of the receives */
     while ((next[0] < STORM || next[1] < STORM) && !result->words[0]) {
-        int side = (int)(draw(mine) & 1);
+        int side = (int)(next_random(mine) & 1);
         int i = next[side];
         if (i == STORM)
             continue;
         next[side]++;
         if ((side == 0 ? drops[i].from : drops[i].to) == comm->rank)
             start_drop(comm, &drops[i], i, side == 0, result);
-        if (draw(mine) % 16 == 0)
+        if (next_random(mine) % 16 == 0)
             gw_comm_pause(comm, gw_now_ns() + 1000);
     }
 }
@@ -209,13 +203,13 @@ static void body_storm(gw_comm *comm, struct body_result *result)
     uint64_t seed = 20261123, shared = seed, mine = seed + 1 + (uint64_t)comm->rank;
     struct drop *drops = calloc(STORM, sizeof *drops);
     for (int i = 0; i < STORM; i++) {
-        drops[i].from = (int)(draw(&shared) % (uint64_t)comm->size);
-        drops[i].to = (int)(draw(&shared) % (uint64_t)comm->size);
-        drops[i].channel = 20 + (unsigned)(draw(&shared) % 4);
-        drops[i].bytes = draw(&shared) % 3000;
+        drops[i].from = (int)(next_random(&shared) % (uint64_t)comm->size);
+        drops[i].to = (int)(next_random(&shared) % (uint64_t)comm->size);
+        drops[i].channel = 20 + (unsigned)(next_random(&shared) % 4);
+        drops[i].bytes = next_random(&shared) % 3000;
     }
     start_storm(comm, drops, &mine, result);
-    int offset = (int)(draw(&mine) % STORM);
+    int offset = (int)(next_random(&mine) % STORM);
     for (int i = 0; i < 2 * STORM; i++) {
         int k = (i * 7 + offset) % STORM; /* 7 and STORM have no common factor */
         end_drop(comm, &drops[k], k, i / STORM, seed, result);

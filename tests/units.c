@@ -72,12 +72,6 @@ struct payload unit_merge(gw_codec *c, const struct payload *payloads, int n)
     return merged;
 }
 
-uint64_t next_random(uint64_t *state)
-{
-    *state += 0x9e3779b97f4a7c15u;
-    return gw_mix64(*state);
-}
-
 void fill_gaussian(float *x, size_t count, uint64_t seed)
 {
     const double two_pi = 6.283185307179586;

@@ -5,6 +5,7 @@
 #define GW_TESTS_UNITS_H
 
 #include "compress/codec.h"
+#include "tests/next_random.h"
 
 enum { UNIT_SEED = 7 };
 
@@ -35,7 +36,5 @@ void fill_gaussian(float *x, size_t count, uint64_t seed);
 
 /* Sum of squared differences over sum of squares of x. */
 double nmse_of(const float *x, const float *y, size_t count);
-
-uint64_t next_random(uint64_t *state);
 
 #endif
