@@ -5,10 +5,8 @@
 
 #include <arpa/inet.h>
 #include <check.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -73,44 +71,17 @@ void tcp_folder_spec(const struct tcp_folder *folder, const char *prefix, int ra
              folder->peers, keys ? ",keys=" : "", keys ? folder->keys : "");
 }
 
-struct rank_thread {
-    pthread_t thread;
-    const struct tcp_folder *folder;
-    const char *prefix;
-    int rank;
-    void (*body)(gw_comm *comm, struct body_result *result);
-    struct body_result result;
-};
-
-static void *run_rank(void *argument)
-{
-    struct rank_thread *self = argument;
-    char spec[320];
-    gw_comm *comm = NULL;
-    tcp_folder_spec(self->folder, self->prefix, self->rank, spec, sizeof spec);
-    gw_status s = gw_comm_open(&comm, spec);
-    if (!expect(&self->result, s == GW_OK, "open: %s", gw_comm_error(NULL)))
-        return NULL;
-    expect(&self->result, strcmp(gw_comm_spec(comm), spec) == 0, "spec '%s', expected '%s'",
-           gw_comm_spec(comm), spec);
-    self->body(comm, &self->result);
-    gw_comm_close(comm);
-    return NULL;
-}
-
 void tcp_run(enum tcp_kind kind, const char *prefix, int ranks, const char *name,
              void (*body)(gw_comm *comm, struct body_result *result))
 {
-    struct rank_thread threads[TCP_RANKS];
+    struct body_rank threads[TCP_RANKS];
     struct tcp_folder folder;
     tcp_folder_open(&folder, kind, ranks);
     for (int r = 0; r < ranks; r++) {
-        threads[r] =
-            (struct rank_thread){ .folder = &folder, .prefix = prefix, .rank = r, .body = body };
-        ck_assert_int_eq(pthread_create(&threads[r].thread, NULL, run_rank, &threads[r]), 0);
+        threads[r] = (struct body_rank){ .body = body };
+        tcp_folder_spec(&folder, prefix, r, threads[r].spec, sizeof threads[r].spec);
     }
-    for (int r = 0; r < ranks; r++)
-        pthread_join(threads[r].thread, NULL);
+    run_body_ranks(threads, ranks);
     tcp_folder_close(&folder);
     for (int r = 0; r < ranks; r++)
         ck_assert_msg(!threads[r].result.words[0], "%stcp: '%s', rank %d of %d: %s", prefix, name,

@@ -2,7 +2,6 @@
 /* SPDX-FileCopyrightText: 2026 the gradwire authors */
 /* The local: and self: transports, alone and behind a simulated link. */
 #include <check.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,41 +10,16 @@
 
 enum { RANKS_MAX = 9 };
 
-struct rank_thread {
-    pthread_t thread;
-    const char *prefix;
-    int rank, size;
-    void (*body)(gw_comm *comm, struct body_result *result);
-    struct body_result result;
-};
-
-static void *run_rank(void *argument)
-{
-    struct rank_thread *self = argument;
-    char spec[128];
-    gw_comm *comm = NULL;
-    snprintf(spec, sizeof spec, "%slocal:ranks=%d,rank=%d,name=test", self->prefix, self->size,
-             self->rank);
-    gw_status s = gw_comm_open(&comm, spec);
-    if (!expect(&self->result, s == GW_OK, "open: %s", gw_comm_error(NULL)))
-        return NULL;
-    expect(&self->result, strcmp(gw_comm_spec(comm), spec) == 0, "spec '%s', expected '%s'",
-           gw_comm_spec(comm), spec);
-    self->body(comm, &self->result);
-    gw_comm_close(comm);
-    return NULL;
-}
-
 static void run_ranks(const char *prefix, int size, const char *name,
                       void (*body)(gw_comm *comm, struct body_result *result))
 {
-    struct rank_thread ranks[RANKS_MAX];
+    struct body_rank ranks[RANKS_MAX];
     for (int r = 0; r < size; r++) {
-        ranks[r] = (struct rank_thread){ .prefix = prefix, .rank = r, .size = size, .body = body };
-        ck_assert_int_eq(pthread_create(&ranks[r].thread, NULL, run_rank, &ranks[r]), 0);
+        ranks[r] = (struct body_rank){ .body = body };
+        snprintf(ranks[r].spec, sizeof ranks[r].spec, "%slocal:ranks=%d,rank=%d,name=test", prefix,
+                 size, r);
     }
-    for (int r = 0; r < size; r++)
-        pthread_join(ranks[r].thread, NULL);
+    run_body_ranks(ranks, size);
     for (int r = 0; r < size; r++)
         ck_assert_msg(!ranks[r].result.words[0], "%slocal: '%s', rank %d of %d: %s", prefix, name,
                       r, size, ranks[r].result.words);

@@ -22,6 +22,29 @@ bool expect(struct body_result *result, bool good, const char *format, ...)
     return good;
 }
 
+static void *run_rank(void *argument)
+{
+    struct body_rank *self = argument;
+    gw_comm *comm = NULL;
+    gw_status s = gw_comm_open(&comm, self->spec);
+    if (!expect(&self->result, s == GW_OK, "open: %s", gw_comm_error(NULL)))
+        return NULL;
+    expect(&self->result, strcmp(gw_comm_spec(comm), self->spec) == 0, "spec '%s', expected '%s'",
+           gw_comm_spec(comm), self->spec);
+    self->body(comm, &self->result);
+    gw_comm_close(comm);
+    return NULL;
+}
+
+void run_body_ranks(struct body_rank *ranks, int size)
+{
+    for (int r = 0; r < size; r++)
+        if (pthread_create(&ranks[r].thread, NULL, run_rank, &ranks[r]))
+            abort();
+    for (int r = 0; r < size; r++)
+        pthread_join(ranks[r].thread, NULL);
+}
+
 gw_status finish_op(gw_comm *comm, struct gw_op *op, size_t *bytes)
 {
     int64_t deadline = gw_now_ns() + 20000000000;
