@@ -331,15 +331,6 @@ float box_value(struct box *box, size_t element)
     return gw_shard_values(gw_core_shard(box->core), 0)[element];
 }
 
-const char *box_status(struct box *box, char *text, size_t capacity)
-{
-    char *status = gw_core_status(box->core, box->now);
-    ck_assert_ptr_nonnull(status);
-    snprintf(text, capacity, "%s", status);
-    free(status);
-    return text;
-}
-
 /* ---- clients --------------------------------------------------------------------------------- */
 
 static gw_status admit_all(void *user, const struct gw_frame *frame, uint8_t **room,

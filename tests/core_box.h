@@ -62,7 +62,6 @@ void box_wait(struct box *box, int64_t ns);
 void box_do_work(struct box *box); /* what was held back */
 void box_do_disk(struct box *box);
 float box_value(struct box *box, size_t element); /* of the parameters */
-const char *box_status(struct box *box, char *text, size_t capacity);
 
 /* The job that clients speak of; tests change it before they connect. Close it. */
 struct gw_job *box_job(const struct box *box);

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-enum { OFFSET_BYTES = 32, OFFSET_CHECK = 40 };
+enum { OFFSET_CHECK = 40 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

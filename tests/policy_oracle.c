@@ -25,7 +25,7 @@ bool oracle_is_live(const struct story *story, int worker)
     return lives_at(story, worker, story->count);
 }
 
-bool oracle_has_started(const struct story *story)
+static bool has_started(const struct story *story)
 {
     int members = 0, most = 0;
     for (int e = 0; e < story->count; e++) {
@@ -102,7 +102,7 @@ int oracle_take(const struct story *story, bool *taken, int64_t *wake)
 {
     memset(taken, 0, (size_t)story->count * sizeof *taken);
     *wake = INT64_MAX;
-    if (!oracle_has_started(story))
+    if (!has_started(story))
         return 0;
     if (story->mode.kind == GW_MODE_SYNC)
         return take_sync(story, taken);

@@ -35,7 +35,6 @@ bool oracle_may_pull(const struct story *story, int worker, uint64_t wanted);
 
 bool oracle_is_live(const struct story *story, int worker);
 bool oracle_has_waiting(const struct story *story, int worker);
-bool oracle_has_started(const struct story *story);
 
 /* By how many pushes a worker is ahead of the slowest live one; 0 if it is not. */
 uint64_t oracle_lead(const struct story *story, int worker);

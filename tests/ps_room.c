@@ -53,21 +53,18 @@ static void start(struct ps_server *s)
     ck_assert_int_eq(pthread_create(&s->thread, NULL, serve, s), 0);
 }
 
-void ps_stop(struct ps_room *room, int server)
+static void stop(struct ps_server *s)
 {
-    struct ps_server *s = &room->server[server];
     gw_server_stop(s->server);
     pthread_join(s->thread, NULL);
     ck_assert_msg(s->ended == GW_OK, "the server ended with %s: %s", gw_status_name(s->ended),
                   gw_server_error(s->server));
     gw_server_close(s->server);
-    s->server = NULL;
 }
 
 void ps_restart(struct ps_room *room, int server)
 {
-    if (room->server[server].server)
-        ps_stop(room, server);
+    stop(&room->server[server]);
     start(&room->server[server]);
 }
 
@@ -109,14 +106,14 @@ void ps_close(struct ps_room *room)
 {
     char command[96];
     for (int i = 0; i < room->servers; i++) {
-        if (room->server[i].server)
-            ps_stop(room, i);
+        stop(&room->server[i]);
         pthread_mutex_destroy(&room->server[i].lock);
         free(room->server[i].log);
     }
     snprintf(command, sizeof command, "rm -rf %s", room->folder);
     ck_assert_int_eq(system(command), 0);
-    ps_check();
+    int count = failures();
+    ck_assert_msg(count == 0, "%d expectations of workers failed; their words stand above", count);
 }
 
 /* ---- what they say --------------------------------------------------------------------------- */
@@ -255,10 +252,4 @@ void ps_fill(float *x, size_t count, uint64_t seed, int worker, int step)
 {
     for (size_t i = 0; i < count; i++)
         x[i] = ps_dyadic(seed, worker, step, i);
-}
-
-void ps_check(void)
-{
-    int count = failures();
-    ck_assert_msg(count == 0, "%d expectations of workers failed; their words stand above", count);
 }

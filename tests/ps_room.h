@@ -36,11 +36,10 @@ struct ps_room {
 /* Start `servers` servers; where durability is asked for, each has a folder of its own. */
 void ps_open(struct ps_room *room, enum ps_wire wire, int servers,
              const gw_server_options *options);
-/* Stop them; each has to end well. */
+/* Stop them; each has to end well, and no worker may have noted anything. */
 void ps_close(struct ps_room *room);
 
-/* Of one server: end it as it would end by SIGTERM, and open it again on the same address. */
-void ps_stop(struct ps_room *room, int server);
+/* End one server as it would end by SIGTERM, and open it again on the same address. */
 void ps_restart(struct ps_room *room, int server);
 
 /* How many of a server's lines so far have `words`; and wait until that is `count` (the test fails
@@ -77,8 +76,5 @@ void ps_observe(struct ps_room *room, const gw_ps_options *as, const size_t *cou
 /* A whole number of eighths, a function of its arguments alone: sums of them are exact. */
 float ps_dyadic(uint64_t seed, int worker, int step, size_t i);
 void ps_fill(float *x, size_t count, uint64_t seed, int worker, int step);
-
-/* For the end of a test: fails it if anything was noted. */
-void ps_check(void);
 
 #endif

@@ -131,7 +131,6 @@ struct sim_server {
     void (*work_done)(struct gw_core *core);
     bool applying;
     void (*task)(struct gw_core *core), (*task_done)(struct gw_core *core);
-    bool task_ran;
     uint64_t life; /* of the process: what an earlier one handed out is void */
     int kills;
     struct sim_ledger ledger;

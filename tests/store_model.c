@@ -101,14 +101,9 @@ static gw_status take_record(void *user, uint32_t type, const uint8_t *body, siz
     return GW_OK;
 }
 
-struct gw_recovery store_model_recovery(struct store_model *m)
-{
-    return (struct gw_recovery){ m, take_snapshot, take_record };
-}
-
 gw_status store_model_open(struct store_model *m)
 {
-    struct gw_recovery recovery = store_model_recovery(m);
+    struct gw_recovery recovery = { m, take_snapshot, take_record };
     uint64_t appended = m->applied;
     struct gw_store *store = NULL;
     m->applied = 0;

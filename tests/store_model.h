@@ -29,9 +29,6 @@ struct store_model {
     char wrong[GW_ERROR_TEXT]; /* the first promise that was broken; "": none */
 };
 
-/* The model's part of a recovery alone: where it stands is in `applied`. */
-struct gw_recovery store_model_recovery(struct store_model *m);
-
 /* Opens; checks what came back. */
 gw_status store_model_open(struct store_model *m);
 void store_model_close(struct store_model *m);
