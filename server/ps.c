@@ -244,6 +244,7 @@ static gw_status open_worker(gw_ps *ps, struct gw_error *error)
     gw_status s = gw_worker_open(&ps->worker, &setup, &world, error);
     if (s)
         return s;
+    ps->job = NULL; /* the worker's */
     const struct gw_worker_codecs codecs = { .user = ps,
                                              .open = open_codecs,
                                              .check = check_payload,
@@ -253,13 +254,8 @@ static gw_status open_worker(gw_ps *ps, struct gw_error *error)
     gw_worker_set_codecs(ps->worker, &codecs);
     size_t count;
     const struct gw_part *parts = gw_worker_parts(ps->worker, &count);
-    s = gw_encoder_open(&ps->encoder, ps->job, parts, count, ps->worker_number, ps->nonfinite,
-                        error);
-    if (s) {
-        ps->worker = (gw_worker_close(ps->worker), NULL);
-        return s;
-    }
-    return s;
+    return gw_encoder_open(&ps->encoder, setup.job, parts, count, ps->worker_number, ps->nonfinite,
+                           error);
 }
 
 /* Zeros, where the caller gives no initial values. */
@@ -318,7 +314,7 @@ gw_status gw_ps_register(gw_ps *ps, const gw_tensor *tensors, size_t count,
     if (!ps)
         return GW_EINVAL;
     gw_error_clear(&ps->error);
-    if (ps->worker)
+    if (!ps->job)
         return gw_fail(&ps->error, GW_ESTATE, "gw_ps_register: it has been called already");
     gw_status s = gw_job_set_layout(ps->job, tensors, count, ps->codec, ps->rules, ps->rules_count,
                                     &ps->error);
@@ -328,6 +324,7 @@ gw_status gw_ps_register(gw_ps *ps, const gw_tensor *tensors, size_t count,
                         tensors[i].name);
     if (s)
         return s;
+    free(ps->values);
     ps->values = calloc(count + 1, sizeof(void *));
     if (!ps->values)
         return no_memory(&ps->error);
@@ -335,12 +332,8 @@ gw_status gw_ps_register(gw_ps *ps, const gw_tensor *tensors, size_t count,
     s = open_worker(ps, &ps->error);
     if (!s && !ps->observer)
         s = encode_initial(ps, initial, &blobs, &ps->error);
-    if (!s) {
-        ps->job = NULL; /* the worker's */
+    if (!s)
         return join(ps, blobs);
-    }
-    if (ps->worker)
-        ps->job = NULL;
     gw_worker_close(ps->worker);
     gw_encoder_close(ps->encoder);
     ps->worker = NULL;

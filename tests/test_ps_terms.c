@@ -4,6 +4,7 @@
  * real sockets, with the words that a person gets to read. */
 #include <check.h>
 #include <arpa/inet.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -178,6 +179,24 @@ END_TEST
 
 /* ---- keys ------------------------------------------------------------------------------------ */
 
+/* A layout that is no good may be given again; what failed behind it may not. */
+START_TEST(registered_twice)
+{
+    static float first[COUNT];
+    const void *const initial[] = { first }, *const none[] = { NULL };
+    gw_ps *ps;
+    ck_assert_int_eq(gw_ps_open(&ps, "tcp:127.0.0.1:1", NULL), GW_OK);
+    ck_assert_int_eq(gw_ps_register(ps, layout, 0, NULL), GW_EINVAL);
+    ck_assert_int_eq(gw_ps_register(ps, layout, 1, none), GW_EINVAL);
+    first[7] = NAN;
+    ck_assert_int_eq(gw_ps_register(ps, layout, 1, initial), GW_ENONFINITE);
+    first[7] = 0;
+    ck_assert_int_eq(gw_ps_register(ps, layout, 1, initial), GW_ESTATE);
+    ck_assert_ptr_nonnull(strstr(gw_ps_error(ps), "already"));
+    gw_ps_close(ps);
+}
+END_TEST
+
 START_TEST(wrong_keys)
 {
     char other[128], dogs[128];
@@ -273,6 +292,7 @@ int main(void)
     tcase_add_test(t, other_job);
     tcase_add_test(t, other_servers);
     tcase_add_test(t, number_taken);
+    tcase_add_test(t, registered_twice);
     tcase_add_test(t, wrong_keys);
     tcase_add_test(t, nobody_there);
     tcase_add_test(t, servers_that_do_not_open);
