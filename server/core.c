@@ -39,10 +39,7 @@ void gw_core_say(struct gw_core *core, const char *format, ...)
 
 uint64_t gw_core_part_bytes(const struct gw_core *core)
 {
-    uint64_t bytes = 0;
-    for (size_t i = 0; i < gw_shard_parts(core->shard); i++)
-        bytes += sizeof(float) * (uint64_t)gw_shard_part(core->shard, i)->count;
-    return bytes;
+    return sizeof(float) * (uint64_t)gw_shard_elements(core->shard);
 }
 
 /* ---- open and close -------------------------------------------------------------------------- */

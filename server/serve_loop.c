@@ -14,11 +14,7 @@ enum { INLINE_FLOATS = 32768 };
 
 static bool is_small(const struct gw_server *server)
 {
-    struct gw_shard *shard = gw_core_shard(server->core);
-    size_t floats = 0;
-    for (size_t i = 0; i < gw_shard_parts(shard) && floats <= INLINE_FLOATS; i++)
-        floats += gw_shard_part(shard, i)->count;
-    return floats <= INLINE_FLOATS;
+    return gw_shard_elements(gw_core_shard(server->core)) <= INLINE_FLOATS;
 }
 
 static void compute(void *user, struct gw_work *work, void (*done)(struct gw_core *core),

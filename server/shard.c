@@ -280,6 +280,11 @@ gw_f32 *gw_shard_values(struct gw_shard *shard, size_t part)
     return shard->part[part].values;
 }
 
+size_t gw_shard_elements(const struct gw_shard *shard)
+{
+    return shard->elements;
+}
+
 size_t gw_shard_push_bound(const struct gw_shard *shard, size_t part)
 {
     return shard->part[part].push_bound;

@@ -23,6 +23,7 @@ void gw_shard_close(struct gw_shard *shard); /* NULL is fine */
 size_t gw_shard_parts(const struct gw_shard *shard);
 const struct gw_part *gw_shard_part(const struct gw_shard *shard, size_t part);
 gw_f32 *gw_shard_values(struct gw_shard *shard, size_t part); /* to read, and to set initially */
+size_t gw_shard_elements(const struct gw_shard *shard);       /* of all parts */
 
 /* ---- what is pushed ---------------------------------------------------------------------------
  */
