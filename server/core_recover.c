@@ -380,9 +380,7 @@ static gw_status replay_round(struct gw_core *core, struct reader *r, struct gw_
         work = gw_shard_apply(core->shard, core->views, (size_t)count, core->taken->rate, round);
     if (!work)
         return gw_fail(error, GW_ENOMEM, "out of memory for round %" PRIu64, round);
-    for (int phase = 0; phase < gw_work_phases(work); phase++)
-        for (size_t part = 0; part < gw_work_parts(work); part++)
-            gw_work_part(work, phase, part, 0);
+    gw_work_run(work);
     (void)gw_work_end(work, NULL);
     core->policy.started = true;
     gw_core_end_round(core, (size_t)count);

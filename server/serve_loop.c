@@ -26,9 +26,7 @@ static void compute(void *user, struct gw_work *work, void (*done)(struct gw_cor
         gw_team_start(server->team, work);
         return;
     }
-    for (int phase = 0; phase < gw_work_phases(work); phase++)
-        for (size_t part = 0; part < gw_work_parts(work); part++)
-            gw_work_part(work, phase, part, 0);
+    gw_work_run(work);
     done(core);
 }
 

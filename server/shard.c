@@ -330,6 +330,13 @@ void gw_work_part(struct gw_work *work, int phase, size_t part, int thread)
         gw_advance_part(work, phase, part, thread);
 }
 
+void gw_work_run(struct gw_work *work)
+{
+    for (int phase = 0; phase < gw_work_phases(work); phase++)
+        for (size_t part = 0; part < gw_work_parts(work); part++)
+            gw_work_part(work, phase, part, 0);
+}
+
 gw_status gw_work_end(struct gw_work *work, struct gw_error *error)
 {
     gw_status s = GW_OK;

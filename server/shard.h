@@ -96,6 +96,7 @@ int gw_work_phases(const struct gw_work *work);
 size_t gw_work_parts(const struct gw_work *work);
 /* `thread` < threads given to gw_shard_set_threads: whose scratch is used. */
 void gw_work_part(struct gw_work *work, int phase, size_t part, int thread);
+void gw_work_run(struct gw_work *work); /* all of it, here and now */
 /* GW_ENOMEM where payloads of an advance could not be made: versions are as before. An apply
  * cannot fail. */
 gw_status gw_work_end(struct gw_work *work, struct gw_error *error);

@@ -14,19 +14,12 @@
 
 /* ---- the world ------------------------------------------------------------------------------- */
 
-static void run_work(struct gw_work *work)
-{
-    for (int phase = 0; phase < gw_work_phases(work); phase++)
-        for (size_t part = 0; part < gw_work_parts(work); part++)
-            gw_work_part(work, phase, part, 0);
-}
-
 static void compute(void *user, struct gw_work *work, void (*done)(struct gw_core *core),
                     struct gw_core *core)
 {
     struct box *box = user;
     if (!box->holds_work) {
-        run_work(work);
+        gw_work_run(work);
         done(core);
         return;
     }
@@ -66,7 +59,7 @@ void box_do_work(struct box *box)
     struct gw_work *work = box->work;
     ck_assert_msg(work != NULL, "there is no work");
     box->work = NULL;
-    run_work(work);
+    gw_work_run(work);
     box->work_done(box->core);
     box_run(box);
 }
@@ -159,7 +152,7 @@ static void close_core(struct box *box)
     for (int i = 0; i < BOX_CLIENTS; i++)
         drop(&box->clients[i]);
     if (box->work) { /* its memory */
-        run_work(box->work);
+        gw_work_run(box->work);
         (void)gw_work_end(box->work, NULL);
     }
     gw_core_close(box->core);

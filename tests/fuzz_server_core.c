@@ -43,20 +43,13 @@ static void must(bool holds)
 
 /* ---- the world ------------------------------------------------------------------------------- */
 
-static void run_work(struct gw_work *work)
-{
-    for (int phase = 0; phase < gw_work_phases(work); phase++)
-        for (size_t part = 0; part < gw_work_parts(work); part++)
-            gw_work_part(work, phase, part, 0);
-}
-
 static void do_work(void)
 {
     struct gw_work *work = f.work;
     f.work = NULL;
     if (!work)
         return;
-    run_work(work);
+    gw_work_run(work);
     f.work_done(f.core);
 }
 
@@ -306,7 +299,7 @@ static void kill_core(void)
     for (int i = 0; i < CLIENTS; i++)
         drop(&f.clients[i]);
     if (f.work) {
-        run_work(f.work);
+        gw_work_run(f.work);
         (void)gw_work_end(f.work, NULL);
     }
     f.work = NULL;
