@@ -72,7 +72,7 @@ gw_status gw_core_open_shard(struct gw_core *core, struct gw_error *error)
     }
     core->shard = shard;
     core->policy.mode = mode;
-    core->policy.expected = (int)strtol(core->job->term[GW_TERM_WORKERS], NULL, 10);
+    core->policy.expected = (int)gw_job_term_number(core->job, GW_TERM_WORKERS);
     return GW_OK;
 }
 

@@ -243,9 +243,8 @@ static void print_worker(FILE *out, const struct gw_core *core, size_t i)
 static void print_terms(FILE *out, const struct gw_core *core)
 {
     for (int t = 0; t < GW_TERMS; t++) {
-        const char *value = core->job->term[t] ? core->job->term[t] : gw_term_standard(t);
         fprintf(out, ",\"%s\":", gw_term_name(t));
-        print_string(out, value);
+        print_string(out, gw_job_term(core->job, t));
     }
 }
 

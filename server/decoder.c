@@ -61,13 +61,12 @@ gw_status gw_decoder_open(struct gw_decoder **out, const struct gw_job *terms,
                           const struct gw_part *parts, size_t count, struct gw_error *error)
 {
     char spec[GW_ERROR_TEXT];
-    const char *pull =
-        terms->term[GW_TERM_PULL] ? terms->term[GW_TERM_PULL] : gw_term_standard(GW_TERM_PULL);
     struct gw_decoder *d = calloc(1, sizeof *d);
     if (!d)
         return gw_fail(error, GW_ENOMEM, "out of memory for the pull codec");
     d->parts = parts;
-    gw_status s = gw_pull_codec(pull, spec, sizeof spec, &d->remembers, error);
+    gw_status s =
+        gw_pull_codec(gw_job_term(terms, GW_TERM_PULL), spec, sizeof spec, &d->remembers, error);
     d->codec = calloc(count, sizeof(struct gw_codec *));
     d->raw = calloc(count, sizeof(struct gw_codec *));
     d->copy = calloc(count, sizeof(gw_f32 *));

@@ -133,6 +133,16 @@ const char *gw_term_name(enum gw_term term)
     return term_rows[term].name;
 }
 
+const char *gw_job_term(const struct gw_job *job, enum gw_term term)
+{
+    return job->term[term] ? job->term[term] : gw_term_standard(term);
+}
+
+uint64_t gw_job_term_number(const struct gw_job *job, enum gw_term term)
+{
+    return strtoull(gw_job_term(job, term), NULL, 10);
+}
+
 /* Nothing else fits a line of text, and words that repeat it are safe to print. */
 static bool is_one_word(const char *text)
 {

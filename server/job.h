@@ -62,6 +62,9 @@ enum { GW_JOB_TEXT_MAX = 8 << 20, GW_JOB_NAME_MAX = 64, GW_TENSOR_NAME_MAX = 255
 /* What is true of a term nobody has named: "1", "1", "sync", "mean", "sgd...", "raw", "shared". */
 const char *gw_term_standard(enum gw_term term);
 const char *gw_term_name(enum gw_term term);
+/* What is true of a term in this job; as a number, for those that are one. */
+const char *gw_job_term(const struct gw_job *job, enum gw_term term);
+uint64_t gw_job_term_number(const struct gw_job *job, enum gw_term term);
 
 /* A job without terms and layout. Errors: GW_EINVAL (name empty, too long, or with characters other
  * than letters, digits, '.', '_', '-'), GW_ENOMEM. */

@@ -199,9 +199,7 @@ static gw_status open_codecs(void *user, const struct gw_job *terms, struct gw_e
     gw_ps *ps = user;
     size_t count;
     const struct gw_part *parts = gw_worker_parts(ps->worker, &count);
-    const char *seed =
-        terms->term[GW_TERM_SEED] ? terms->term[GW_TERM_SEED] : gw_term_standard(GW_TERM_SEED);
-    gw_encoder_set_seed(ps->encoder, strtoull(seed, NULL, 10));
+    gw_encoder_set_seed(ps->encoder, gw_job_term_number(terms, GW_TERM_SEED));
     return gw_decoder_open(&ps->decoder, terms, parts, count, error);
 }
 

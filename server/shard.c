@@ -151,24 +151,19 @@ static gw_status open_part(struct gw_shard *shard, const struct gw_job *job, siz
 
 /* ---- open ------------------------------------------------------------------------------------ */
 
-static const char *term_of(const struct gw_job *job, enum gw_term term)
-{
-    return job->term[term] ? job->term[term] : gw_term_standard(term);
-}
-
 static gw_status read_terms(struct gw_shard *shard, const struct gw_job *job,
                             struct gw_error *error)
 {
     char spec[GW_SPEC_TEXT];
     gw_status s = gw_aggregator_parse(&shard->aggregator, &shard->aggregator_values,
-                                      term_of(job, GW_TERM_AGGREGATOR), NULL, 0, error);
+                                      gw_job_term(job, GW_TERM_AGGREGATOR), NULL, 0, error);
     if (!s)
         s = gw_optimizer_parse(&shard->optimizer, &shard->optimizer_values,
-                               term_of(job, GW_TERM_OPTIMIZER), spec, sizeof spec, error);
+                               gw_job_term(job, GW_TERM_OPTIMIZER), spec, sizeof spec, error);
     if (s)
         return s;
     shard->optimizer_spec = gw_hash_text(spec);
-    shard->per_worker = strcmp(term_of(job, GW_TERM_FEEDBACK), "worker") == 0;
+    shard->per_worker = strcmp(gw_job_term(job, GW_TERM_FEEDBACK), "worker") == 0;
     return GW_OK;
 }
 
@@ -207,13 +202,14 @@ static gw_status open_parts(struct gw_shard *shard, const struct gw_job *job,
     struct gw_codec_site *sites = calloc(gw_max_size(shard->parts, 1), sizeof *sites);
     if (!sites)
         return out_of_memory(error);
+    uint64_t seed = gw_job_term_number(job, GW_TERM_SEED);
     gw_status s = GW_OK;
     for (size_t i = 0; i < shard->parts && !s; i++) {
-        sites[i].seed = strtoull(term_of(job, GW_TERM_SEED), NULL, 10);
+        sites[i].seed = seed;
         s = open_part(shard, job, i, &sites[i], error);
     }
     if (!s)
-        s = gw_pull_open(shard, term_of(job, GW_TERM_PULL), sites, error);
+        s = gw_pull_open(shard, gw_job_term(job, GW_TERM_PULL), sites, error);
     free(sites);
     return s;
 }
