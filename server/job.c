@@ -203,6 +203,11 @@ static gw_status check_name(const char *name, struct gw_error *error)
     return GW_OK;
 }
 
+const char *gw_job_name(const char *given)
+{
+    return given ? given : "gradwire";
+}
+
 gw_status gw_job_open(struct gw_job **out, const char *name, struct gw_error *error)
 {
     gw_status s = check_name(name, error);
@@ -232,4 +237,32 @@ void gw_job_close(struct gw_job *job)
         free(job->term[i]);
     free(job->name);
     free(job);
+}
+
+static gw_status set_number(struct gw_job *job, enum gw_term term, uint64_t number,
+                            struct gw_error *error)
+{
+    char text[24];
+    (void)snprintf(text, sizeof text, "%" PRIu64, number);
+    return number ? gw_job_set(job, term, text, error) : GW_OK;
+}
+
+gw_status gw_job_open_with(struct gw_job **out, const char *name, int workers, uint64_t seed,
+                           const char *const texts[GW_TERMS], struct gw_error *error)
+{
+    struct gw_job *job;
+    gw_status s = gw_job_open(&job, name, error);
+    if (s)
+        return s;
+    for (int i = 0; i < GW_TERMS && !s; i++)
+        s = gw_job_set(job, (enum gw_term)i, texts[i], error);
+    if (!s)
+        s = set_number(job, GW_TERM_WORKERS, (uint64_t)workers, error);
+    if (!s)
+        s = set_number(job, GW_TERM_SEED, seed, error);
+    if (s)
+        gw_job_close(job);
+    else
+        *out = job;
+    return s;
 }

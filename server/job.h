@@ -66,6 +66,9 @@ const char *gw_term_name(enum gw_term term);
 const char *gw_job_term(const struct gw_job *job, enum gw_term term);
 uint64_t gw_job_term_number(const struct gw_job *job, enum gw_term term);
 
+/* The name that a program gave its job, or the one that it has if it gave none. */
+const char *gw_job_name(const char *given);
+
 /* A job without terms and layout. Errors: GW_EINVAL (name empty, too long, or with characters other
  * than letters, digits, '.', '_', '-'), GW_ENOMEM. */
 gw_status gw_job_open(struct gw_job **out, const char *name, struct gw_error *error);
@@ -75,6 +78,10 @@ void gw_job_close(struct gw_job *job); /* NULL is fine */
  */
 gw_status gw_job_set(struct gw_job *job, enum gw_term term, const char *value,
                      struct gw_error *error);
+
+/* A job with the terms that a program gave; a number 0 and a text NULL or "" are left open. */
+gw_status gw_job_open_with(struct gw_job **out, const char *name, int workers, uint64_t seed,
+                           const char *const texts[GW_TERMS], struct gw_error *error);
 
 /* Set the layout: the push codec of each tensor is the first rule that matches, else `codec`.
  * Errors: GW_EINVAL (no tensors, no elements, names twice or not printable or too long, too many),

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* SPDX-FileCopyrightText: 2026 the gradwire authors */
 /* gradwire/server.h: key files, by the paths that people give. */
+#include "server/key_calls.h"
+
 #include <gradwire/server.h>
 
 #include <stdio.h>
@@ -8,7 +10,21 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "session/keys.h"
+#include "server/job.h"
+
+gw_status gw_keys_open(struct gw_keys **keys, struct gw_tls_context **tls, const char *path,
+                       const char *job, bool serves, uint32_t worker, struct gw_error *error)
+{
+    if (!path)
+        return GW_OK;
+    gw_status s = gw_keys_load(keys, path, error);
+    if (s)
+        return s;
+    if (strcmp(gw_keys_job(*keys), job) != 0)
+        return gw_fail(error, GW_EMISMATCH, "key file %s is for job %s, this is job %s", path,
+                       gw_keys_job(*keys), job);
+    return gw_tls_context_open(tls, *keys, serves, worker, error);
+}
 
 gw_status gw_key_make(const char *path, const char *job, int first, int count)
 {
@@ -16,7 +32,7 @@ gw_status gw_key_make(const char *path, const char *job, int first, int count)
     gw_error_clear(error);
     if (!path || first < 0 || count < 1)
         return gw_fail(error, GW_EINVAL, "gw_key_make: a path, and workers from 0 on");
-    return gw_keys_make(path, job ? job : "gradwire", (uint32_t)first, (uint32_t)count, error);
+    return gw_keys_make(path, gw_job_name(job), (uint32_t)first, (uint32_t)count, error);
 }
 
 /* Room for a path and any worker's number behind it. */

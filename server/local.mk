@@ -24,7 +24,7 @@ libserver_la_SOURCES = \
 	server/job_inside.h \
 	server/job_layout.c \
 	server/job_text.c \
-	server/key_calls.c \
+	server/key_calls.c server/key_calls.h \
 	server/link.c \
 	server/modes.c \
 	server/optimize.h server/optimize_rows.h server/optimizers.c \

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/settings.h"
 #include "server/job_inside.h"
+#include "server/key_calls.h"
 #include "session/instance.h"
 
 /* ---- open ------------------------------------------------------------------------------------ */
@@ -62,31 +63,15 @@ static gw_status copy_rules(gw_ps *ps, const gw_ps_options *o, struct gw_error *
     return GW_OK;
 }
 
-static gw_status set_number(struct gw_job *job, enum gw_term term, unsigned long long value,
-                            struct gw_error *error)
-{
-    char text[32];
-    snprintf(text, sizeof text, "%llu", value);
-    return value ? gw_job_set(job, term, text, error) : GW_OK;
-}
-
 static gw_status make_job(gw_ps *ps, const gw_ps_options *o, struct gw_error *error)
 {
-    const struct {
-        enum gw_term term;
-        const char *value;
-    } texts[] = { { GW_TERM_MODE, o->mode },
-                  { GW_TERM_AGGREGATOR, o->aggregator },
-                  { GW_TERM_OPTIMIZER, o->optimizer },
-                  { GW_TERM_PULL, o->pull },
-                  { GW_TERM_FEEDBACK, o->feedback } };
-    gw_status s = gw_job_open(&ps->job, o->job ? o->job : "gradwire", error);
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0] && !s; i++)
-        s = gw_job_set(ps->job, texts[i].term, texts[i].value, error);
-    if (!s)
-        s = set_number(ps->job, GW_TERM_WORKERS, (unsigned)o->workers, error);
-    if (!s)
-        s = set_number(ps->job, GW_TERM_SEED, o->seed, error);
+    const char *const terms[GW_TERMS] = { [GW_TERM_MODE] = o->mode,
+                                          [GW_TERM_AGGREGATOR] = o->aggregator,
+                                          [GW_TERM_OPTIMIZER] = o->optimizer,
+                                          [GW_TERM_PULL] = o->pull,
+                                          [GW_TERM_FEEDBACK] = o->feedback };
+    gw_status s =
+        gw_job_open_with(&ps->job, gw_job_name(o->job), o->workers, o->seed, terms, error);
     if (s)
         return s;
     ps->job->servers = ps->servers;
@@ -115,20 +100,6 @@ static gw_status open_addresses(gw_ps *ps, const char *addresses, struct gw_erro
     return GW_OK;
 }
 
-static gw_status open_keys(gw_ps *ps, const gw_ps_options *o, struct gw_error *error)
-{
-    if (!o->keys)
-        return GW_OK;
-    const char *job = o->job ? o->job : "gradwire";
-    gw_status s = gw_keys_load(&ps->keys, o->keys, error);
-    if (s)
-        return s;
-    if (strcmp(gw_keys_job(ps->keys), job) != 0)
-        return gw_fail(error, GW_EMISMATCH, "key file %s is for job %s, this is job %s", o->keys,
-                       gw_keys_job(ps->keys), job);
-    return gw_tls_context_open(&ps->tls, ps->keys, false, ps->worker_number, error);
-}
-
 static gw_status check_options(const gw_ps_options *o, struct gw_error *error)
 {
     if (o->worker < 0 || o->workers < 0)
@@ -152,7 +123,8 @@ static gw_status open_parts(gw_ps *ps, const char *addresses, const gw_ps_option
     ps->observer = o->observer != 0;
     ps->nonfinite = o->nonfinite;
     ps->timeout_ns = (int64_t)(timeout * 1e9);
-    gw_status s = open_keys(ps, o, error);
+    gw_status s = gw_keys_open(&ps->keys, &ps->tls, o->keys, gw_job_name(o->job), false,
+                               ps->worker_number, error);
     if (!s)
         s = open_addresses(ps, addresses, error);
     if (!s)

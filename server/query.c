@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/settings.h"
 #include "server/job.h"
+#include "server/key_calls.h"
 #include "server/protocol.h"
 #include "session/instance.h"
 #include "session/pipe.h"
@@ -101,11 +102,10 @@ static gw_status prepare(struct query *q, const char *address, const char *job, 
 {
     gw_status s = gw_address_parse(&q->address, address, strlen(address), q->error);
     if (!s)
-        s = gw_job_open(&q->job, job ? job : "gradwire", q->error);
-    if (!s && keys)
-        s = gw_keys_load(&q->keys, keys, q->error);
-    if (!s && keys)
-        s = gw_tls_context_open(&q->tls, q->keys, false, (uint32_t)worker, q->error);
+        s = gw_job_open(&q->job, gw_job_name(job), q->error);
+    if (!s)
+        s = gw_keys_open(&q->keys, &q->tls, keys, gw_job_name(job), false, (uint32_t)worker,
+                         q->error);
     if (s)
         return s;
     q->terms = gw_job_write(q->job);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/settings.h"
+#include "server/key_calls.h"
 #include "session/instance.h"
 #include "session/pipe.h"
 
@@ -28,42 +29,12 @@ static gw_status check_options(const gw_server_options *o, struct gw_error *erro
 
 static gw_status make_job(struct gw_job **out, const gw_server_options *o, struct gw_error *error)
 {
-    char workers[32] = "", seed[32] = "";
-    if (o->workers)
-        snprintf(workers, sizeof workers, "%d", o->workers);
-    if (o->seed)
-        snprintf(seed, sizeof seed, "%llu", (unsigned long long)o->seed);
-    const struct {
-        enum gw_term term;
-        const char *value;
-    } terms[] = { { GW_TERM_WORKERS, workers },        { GW_TERM_SEED, seed },
-                  { GW_TERM_MODE, o->mode },           { GW_TERM_AGGREGATOR, o->aggregator },
-                  { GW_TERM_OPTIMIZER, o->optimizer }, { GW_TERM_PULL, o->pull },
-                  { GW_TERM_FEEDBACK, o->feedback } };
-    struct gw_job *job;
-    gw_status s = gw_job_open(&job, o->job ? o->job : "gradwire", error);
-    if (s)
-        return s;
-    for (size_t i = 0; i < sizeof terms / sizeof terms[0] && !s; i++)
-        s = gw_job_set(job, terms[i].term, terms[i].value, error);
-    if (s)
-        gw_job_close(job);
-    else
-        *out = job;
-    return s;
-}
-
-static gw_status open_keys(struct gw_server *server, const gw_server_options *o,
-                           struct gw_error *error)
-{
-    const char *job = o->job ? o->job : "gradwire";
-    if (!o->keys)
-        return GW_OK;
-    gw_status s = gw_keys_load(&server->keys, o->keys, error);
-    if (!s && strcmp(gw_keys_job(server->keys), job) != 0)
-        s = gw_fail(error, GW_EMISMATCH, "key file %s is for job %s, this is job %s", o->keys,
-                    gw_keys_job(server->keys), job);
-    return s ? s : gw_tls_context_open(&server->tls, server->keys, true, 0, error);
+    const char *const terms[GW_TERMS] = { [GW_TERM_MODE] = o->mode,
+                                          [GW_TERM_AGGREGATOR] = o->aggregator,
+                                          [GW_TERM_OPTIMIZER] = o->optimizer,
+                                          [GW_TERM_PULL] = o->pull,
+                                          [GW_TERM_FEEDBACK] = o->feedback };
+    return gw_job_open_with(out, gw_job_name(o->job), o->workers, o->seed, terms, error);
 }
 
 static int64_t ns_of(double seconds, double standard)
@@ -75,21 +46,20 @@ static gw_status open_core(struct gw_server *server, const gw_server_options *o,
                            struct gw_error *error)
 {
     enum { BACK_LEAST_S = 5 };
-    struct gw_durability durability = { GW_DURABLE_NONE, 0 };
     struct gw_core_world world = gw_server_world;
     struct gw_core_setup setup = { .folder = o->folder,
                                    .files = &gw_files_system,
                                    .incarnation = gw_instance_new(),
                                    .lost_ns = ns_of(o->lost_s, 2),
                                    .threads = server->options.threads };
-    gw_status s = o->durability ? gw_durability_parse(&durability, o->durability, error) : GW_OK;
-    if (!s && durability.kind != GW_DURABLE_NONE && !o->folder)
+    gw_status s =
+        o->durability ? gw_durability_parse(&setup.durability, o->durability, error) : GW_OK;
+    if (!s && setup.durability.kind != GW_DURABLE_NONE && !o->folder)
         s = gw_fail(error, GW_EINVAL, "durability %s needs a folder", o->durability);
     if (!s)
         s = make_job(&setup.job, o, error);
     if (s)
         return s;
-    setup.durability = durability;
     setup.back_ns = setup.lost_ns > ns_of(BACK_LEAST_S, 0) ? setup.lost_ns : ns_of(BACK_LEAST_S, 0);
     server->setup.job = setup.job->id;
     world.user = server;
@@ -148,7 +118,8 @@ static gw_status listen_all(struct gw_server *server, const char *text, struct g
 static gw_status open_all(struct gw_server *server, const gw_server_options *o,
                           struct gw_error *error)
 {
-    gw_status s = open_keys(server, o, error);
+    gw_status s =
+        gw_keys_open(&server->keys, &server->tls, o->keys, gw_job_name(o->job), true, 0, error);
     if (!s)
         s = gw_server_open_loop(server, error);
     set_times(server, o->dead_s);
