@@ -18,6 +18,8 @@ static gw_status unknown(const char *what, const struct gw_choice *choices, size
         names[i] = choices[i].name;
         snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", names[i]);
     }
+    if (length == 0)
+        return gw_fail(error, GW_ESPEC, "the name of the %s is missing; valid: %s", what, list);
     const char *near = gw_nearest(name, length, names, count);
     return gw_fail(error, GW_ESPEC, "there is no %s '%.*s'%s%s%s; valid: %s", what,
                    (int)gw_min_size(length, 64), name, near ? " (did you mean '" : "",

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* SPDX-FileCopyrightText: 2026 the gradwire authors */
-/* Specs of aggregators and optimizers, "trimmed:cut=0.2": a name out of a table, then its
- * parameters. Both tables have rows of their own kind; this is what the parser needs of one. */
+/* Specs of modes, aggregators, optimizers and durabilities, "trimmed:cut=0.2": a name out of a
+ * table, then its parameters. The tables have rows of their own kinds; this is what the parser
+ * needs of one. */
 #ifndef GW_SERVER_CHOICE_H
 #define GW_SERVER_CHOICE_H
 

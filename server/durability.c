@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* SPDX-FileCopyrightText: 2026 the gradwire authors */
 /* What a server may promise about pushes when it is killed: the table and its parser. */
+#include "server/choice.h"
 #include "server/core.h"
-
-#include "base/spec.h"
-
-#include <string.h>
 
 static const gw_param no_params[] = { { 0 } };
 
@@ -24,21 +21,19 @@ const struct gw_durability_info gw_durabilities[] = {
     { 0 },
 };
 
+enum { ROWS = sizeof gw_durabilities / sizeof *gw_durabilities - 1 };
+
 gw_status gw_durability_parse(struct gw_durability *out, const char *spec, struct gw_error *error)
 {
-    size_t name = strcspn(spec, ":");
-    const char *params = spec[name] ? spec + name + 1 : "";
-    for (int i = 0; gw_durabilities[i].name; i++) {
-        const struct gw_durability_info *row = &gw_durabilities[i];
-        struct gw_values values;
-        if (strlen(row->name) != name || memcmp(row->name, spec, name) != 0)
-            continue;
-        gw_status s = gw_spec_parse(&values, row->name, row->params, params, strlen(params), error);
-        if (!s)
-            *out = (struct gw_durability){ (enum gw_durability_kind)i,
-                                           row->params[0].key ? (uint64_t)values.number[0] : 0 };
-        return s;
-    }
-    return gw_fail(error, GW_ESPEC, "there is no durability '%.*s'; valid: none, snapshot, log",
-                   (int)gw_min_size(name, 64), spec);
+    struct gw_choice choices[ROWS];
+    for (int i = 0; i < ROWS; i++)
+        choices[i] = (struct gw_choice){ gw_durabilities[i].name, gw_durabilities[i].params };
+    struct gw_values values;
+    size_t which = 0;
+    gw_status s = gw_choice_parse(&which, &values, "durability", choices, ROWS, spec, error);
+    if (!s)
+        *out =
+            (struct gw_durability){ (enum gw_durability_kind)which,
+                                    choices[which].params[0].key ? (uint64_t)values.number[0] : 0 };
+    return s;
 }

@@ -2,13 +2,10 @@
 /* SPDX-FileCopyrightText: 2026 the gradwire authors */
 /* The table of modes, and their parser. Apart from the decisions (policy.c), so that those stay a
  * page of arithmetic that knows no text. */
+#include "server/choice.h"
 #include "server/policy.h"
 
-#include "base/spec.h"
-
 #include <math.h>
-#include <stdio.h>
-#include <string.h>
 
 /* Whole numbers up to here are written with all their digits. */
 #define COUNT_MAX 1e6
@@ -52,29 +49,21 @@ const struct gw_mode_info gw_modes[] = {
 
 enum { ROWS = sizeof gw_modes / sizeof gw_modes[0] - 1 };
 
-static const struct gw_mode_info *find(const char *name, size_t length)
+static struct gw_choice choice_of(const struct gw_mode_info *row)
 {
-    for (int i = 0; i < ROWS; i++)
-        if (strlen(gw_modes[i].name) == length && memcmp(gw_modes[i].name, name, length) == 0)
-            return &gw_modes[i];
-    return NULL;
+    return (struct gw_choice){ row->name, row->params };
 }
 
-static gw_status unknown_mode(const char *name, size_t length, struct gw_error *error)
+static gw_status read(const struct gw_mode_info **row, struct gw_values *values, const char *spec,
+                      struct gw_error *error)
 {
-    const char *names[ROWS];
-    char list[GW_SPEC_TEXT] = "";
-    for (int i = 0; i < ROWS; i++) {
-        names[i] = gw_modes[i].name;
-        size_t used = strlen(list);
-        snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", names[i]);
-    }
-    if (length == 0)
-        return gw_fail(error, GW_ESPEC, "a mode's name is missing; valid: %s", list);
-    const char *near = gw_nearest(name, length, names, ROWS);
-    return gw_fail(error, GW_ESPEC, "there is no mode '%.*s'%s%s%s; valid: %s",
-                   (int)(length < 64 ? length : 64), name, near ? " (did you mean '" : "",
-                   near ? near : "", near ? "'?)" : "", list);
+    struct gw_choice choices[ROWS];
+    for (int i = 0; i < ROWS; i++)
+        choices[i] = choice_of(&gw_modes[i]);
+    size_t which = 0;
+    gw_status s = gw_choice_parse(&which, values, "mode", choices, ROWS, spec, error);
+    *row = &gw_modes[which];
+    return s;
 }
 
 /* A time that is not zero never becomes 0, which would mean "never". */
@@ -110,28 +99,20 @@ static struct gw_mode mode_of(const struct gw_mode_info *row, const struct gw_va
 gw_status gw_mode_parse(struct gw_mode *mode, const char *spec, char *canonical, size_t capacity,
                         struct gw_error *error)
 {
-    size_t name = spec ? strcspn(spec, ":") : 0;
-    const struct gw_mode_info *row = name > 0 ? find(spec, name) : NULL;
-    if (!row)
-        return unknown_mode(spec, name, error);
-    const char *rest = spec + name + (spec[name] == ':');
+    const struct gw_mode_info *row;
     struct gw_values values;
-    gw_status s = gw_spec_parse(&values, row->name, row->params, rest, strlen(rest), error);
+    char text[GW_SPEC_TEXT];
+    gw_status s = read(&row, &values, spec ? spec : "", error);
     if (s)
         return s;
     settle(&values, row);
-    char text[GW_SPEC_TEXT];
-    (void)gw_spec_format(text, sizeof text, row->name, row->params, &values);
-    /* A text keeps nine digits: what it says is what is meant. */
-    const char *said = strchr(text, ':') ? strchr(text, ':') + 1 : "";
-    s = gw_spec_parse(&values, row->name, row->params, said, strlen(said), error);
-    if (s)
-        return s;
-    if (canonical && strlen(text) >= capacity)
-        return gw_fail(error, GW_ECAPACITY, "the mode '%s' needs %zu bytes, there are %zu", text,
-                       strlen(text) + 1, capacity);
-    if (canonical)
-        memcpy(canonical, text, strlen(text) + 1);
-    *mode = mode_of(row, &values);
-    return GW_OK;
+    const struct gw_choice choice = choice_of(row);
+    s = gw_choice_format(&choice, &values, text, sizeof text, error);
+    if (!s) /* a text keeps nine digits: what it says is what is meant */
+        s = read(&row, &values, text, error);
+    if (!s)
+        s = gw_choice_format(&choice, &values, canonical, capacity, error);
+    if (!s)
+        *mode = mode_of(row, &values);
+    return s;
 }

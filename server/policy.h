@@ -41,7 +41,7 @@ struct gw_mode {
 };
 
 /* One row per mode: what the parser, `gradwire info` and the manual know of it. Ends with a NULL
- * name. Its info.params ends with a NULL key. */
+ * name; its params end with a NULL key. */
 struct gw_mode_info {
     const char *name;
     const char *sentence;
