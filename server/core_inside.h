@@ -159,6 +159,8 @@ void gw_core_take_frame(struct gw_core_peer *peer, struct gw_event *event);
 
 /* ---- core_members.c */
 
+/* Where this number stands, or would stand, among members and clocks. */
+size_t gw_core_place(const struct gw_core *core, uint32_t worker);
 /* The member of this number; NULL: none. `make` makes one (NULL: out of memory, or too many). */
 struct member *gw_core_member(struct gw_core *core, uint32_t worker, bool make);
 void gw_core_free_member(struct member *member);
@@ -169,8 +171,7 @@ void gw_core_leave(struct gw_core *core, struct member *member);
 void gw_core_set_clock(struct member *member, uint64_t clock); /* clocks only rise */
 void gw_core_age(struct gw_core *core); /* those lost long enough are no longer live */
 int64_t gw_core_age_deadline(const struct gw_core *core);
-/* core->clocks from the members; returns how many are live. */
-size_t gw_core_clocks(struct gw_core *core);
+void gw_core_clocks(struct gw_core *core); /* core->clocks, from the members */
 uint32_t gw_core_count_members(const struct gw_core *core);
 
 /* ---- core_push.c */

@@ -10,8 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The position of the first member whose number is not below. */
-static size_t find(const struct gw_core *core, uint32_t worker)
+size_t gw_core_place(const struct gw_core *core, uint32_t worker)
 {
     size_t low = 0, high = core->members_count;
     while (low < high) {
@@ -44,7 +43,7 @@ static bool grow(struct gw_core *core)
 
 struct member *gw_core_member(struct gw_core *core, uint32_t worker, bool make)
 {
-    size_t at = find(core, worker);
+    size_t at = gw_core_place(core, worker);
     if (at < core->members_count && core->members[at]->worker == worker)
         return core->members[at];
     struct member *member = make && grow(core) ? calloc(1, sizeof *member) : NULL;
@@ -95,9 +94,8 @@ static void count_due(struct gw_core *core)
     }
 }
 
-size_t gw_core_clocks(struct gw_core *core)
+void gw_core_clocks(struct gw_core *core)
 {
-    size_t live = 0;
     for (size_t i = 0; i < core->members_count; i++) {
         const struct member *m = core->members[i];
         core->clocks[i] = (struct gw_clock){ .member = m->member,
@@ -105,10 +103,8 @@ size_t gw_core_clocks(struct gw_core *core)
                                              .waiting = m->waiting,
                                              .clock = m->clock,
                                              .arrival = m->first ? m->first->arrival : 0 };
-        live += m->member && m->live;
     }
     count_due(core);
-    return live;
 }
 
 /* All that ever joined are still listed: who came and left has come. */
@@ -125,7 +121,7 @@ static uint64_t join_clock(struct gw_core *core)
 {
     bool rounds =
         core->policy.mode.kind == GW_MODE_SYNC || core->policy.mode.kind == GW_MODE_QUORUM;
-    (void)gw_core_clocks(core);
+    gw_core_clocks(core);
     for (size_t i = 0; rounds && i < core->members_count; i++) {
         struct gw_clock *c = &core->clocks[i];
         c->clock = c->clock > c->waiting ? c->clock - c->waiting : 0;

@@ -307,10 +307,8 @@ static bool is_held(struct gw_core *core, const struct member *member)
 {
     if (member->waiting <= GW_WAITING_ACKED)
         return false;
-    (void)gw_core_clocks(core);
-    size_t i = 0;
-    while (core->members[i] != member)
-        i++;
+    gw_core_clocks(core);
+    size_t i = gw_core_place(core, member->worker);
     bool held = !gw_policy_waits_in_vain(&core->policy, core->clocks, core->members_count, i);
     core->holds_acks |= held;
     return held;

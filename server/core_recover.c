@@ -352,10 +352,8 @@ static gw_status read_takes(struct gw_core *core, struct reader *r, uint64_t cou
         uint32_t worker = get_u32(r);
         (void)get_u32(r);
         uint64_t sequence = get_u64(r);
-        size_t at = 0;
-        while (at < core->members_count && core->members[at]->worker != worker)
-            at++;
-        if (at == core->members_count)
+        size_t at = gw_core_place(core, worker);
+        if (at == core->members_count || core->members[at]->worker != worker)
             return damaged(error, "a round with an unknown worker");
         const struct push *push = core->members[at]->first;
         for (uint32_t k = 0; push && k < core->take[at]; k++)

@@ -68,7 +68,7 @@ void gw_core_end_round(struct gw_core *core, size_t contributors)
 
 static void look_at_clocks(struct gw_core *core)
 {
-    (void)gw_core_clocks(core);
+    gw_core_clocks(core);
     core->policy.now_ns = core->now;
     core->policy.first_push_ns = INT64_MAX;
     for (size_t i = 0; i < core->members_count; i++) {
@@ -155,20 +155,6 @@ static bool start_round(struct gw_core *core)
 
 /* ---- pulls ----------------------------------------------------------------------------------- */
 
-/* Its clock, of those that look_at_clocks has taken. */
-static const struct gw_clock *clock_of(const struct gw_core *core, const struct member *member)
-{
-    size_t low = 0, high = core->members_count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (core->members[middle]->worker < member->worker)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return &core->clocks[low];
-}
-
 static bool may_pull(struct gw_core *core, const struct gw_core_peer *peer,
                      const struct gw_tally *tally)
 {
@@ -176,7 +162,7 @@ static bool may_pull(struct gw_core *core, const struct gw_core_peer *peer,
         return false;
     if (!peer->member)
         return true;
-    const struct gw_clock *own = clock_of(core, peer->member);
+    const struct gw_clock *own = &core->clocks[gw_core_place(core, peer->member->worker)];
     return gw_tally_may_pull(&core->policy, tally, own, peer->pull.wanted) ||
            gw_tally_waits_in_vain(&core->policy, tally, own);
 }

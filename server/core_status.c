@@ -308,7 +308,7 @@ static char *print_all(struct gw_core *core, int64_t now,
     if (!out)
         return NULL;
     core->now = now;
-    (void)gw_core_clocks(core);
+    gw_core_clocks(core);
     print(out, core);
     bool good = !ferror(out);
     if (fclose(out) != 0 || !good) {
