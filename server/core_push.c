@@ -308,8 +308,9 @@ static bool is_held(struct gw_core *core, const struct member *member)
     if (member->waiting <= GW_WAITING_ACKED)
         return false;
     gw_core_clocks(core);
-    size_t i = gw_core_place(core, member->worker);
-    bool held = !gw_policy_waits_in_vain(&core->policy, core->clocks, core->members_count, i);
+    const struct gw_tally tally = gw_policy_tally(core->clocks, core->members_count);
+    const struct gw_clock *own = &core->clocks[gw_core_place(core, member->worker)];
+    bool held = !gw_policy_waits_in_vain(&core->policy, &tally, own);
     core->holds_acks |= held;
     return held;
 }

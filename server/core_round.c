@@ -163,8 +163,8 @@ static bool may_pull(struct gw_core *core, const struct gw_core_peer *peer,
     if (!peer->member)
         return true;
     const struct gw_clock *own = &core->clocks[gw_core_place(core, peer->member->worker)];
-    return gw_tally_may_pull(&core->policy, tally, own, peer->pull.wanted) ||
-           gw_tally_waits_in_vain(&core->policy, tally, own);
+    return gw_policy_may_pull(&core->policy, tally, own, peer->pull.wanted) ||
+           gw_policy_waits_in_vain(&core->policy, tally, own);
 }
 
 static uint64_t ahead_of_slowest(struct gw_core *core, const struct member *member)
@@ -328,8 +328,9 @@ void gw_core_awaited(struct gw_core *core, char *text, size_t capacity)
     used = (size_t)snprintf(text, capacity, "round %" PRIu64 " waits for worker",
                             core->policy.round + 1);
     size_t begin = used;
+    const struct gw_tally tally = gw_policy_tally(core->clocks, core->members_count);
     for (size_t i = 0; i < core->members_count && used + 16 < capacity; i++)
-        if (gw_policy_is_awaited(&core->policy, core->clocks, core->members_count, i))
+        if (gw_policy_is_awaited(&core->policy, &tally, &core->clocks[i]))
             used += (size_t)snprintf(text + used, capacity - used, "%s %" PRIu32,
                                      used > begin ? "," : "", core->members[i]->worker);
     if (used == begin)

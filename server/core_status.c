@@ -227,14 +227,14 @@ static bool shows(const struct member *member)
     return member->member || member->waiting > 0;
 }
 
-static void print_worker(FILE *out, const struct gw_core *core, size_t i)
+static void print_worker(FILE *out, const struct gw_core *core, const struct gw_tally *tally,
+                         size_t i)
 {
     const struct member *m = core->members[i];
     fprintf(out, "{\"worker\":%" PRIu32 ",\"peer\":", m->worker);
     print_string(out, m->name);
     fprintf(out, ",\"awaited\":%s",
-            gw_policy_is_awaited(&core->policy, core->clocks, core->members_count, i) ? "true"
-                                                                                      : "false");
+            gw_policy_is_awaited(&core->policy, tally, &core->clocks[i]) ? "true" : "false");
     for (size_t f = 0; f < WORKER_FIGURES; f++)
         fprintf(out, ",\"%s\":%.17g", worker_figures[f].name, worker_figures[f].of(m));
     fputc('}', out);
@@ -251,6 +251,7 @@ static void print_terms(FILE *out, const struct gw_core *core)
 static void print_json(FILE *out, const struct gw_core *core)
 {
     const char *separator = "";
+    const struct gw_tally tally = gw_policy_tally(core->clocks, core->members_count);
     fputs("{\"job\":", out);
     print_string(out, core->job->name);
     fprintf(out, ",\"server\":%d,\"servers\":%d,\"tensors\":%zu", core->job->server,
@@ -264,7 +265,7 @@ static void print_json(FILE *out, const struct gw_core *core)
         if (!shows(core->members[i]))
             continue;
         fputs(separator, out);
-        print_worker(out, core, i);
+        print_worker(out, core, &tally, i);
         separator = ",";
     }
     fputs("]}\n", out);

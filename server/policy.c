@@ -97,8 +97,8 @@ bool gw_policy_drops(const struct gw_policy *policy, uint64_t meant)
     return policy->mode.kind == GW_MODE_QUORUM && policy->mode.drop_late && meant <= policy->round;
 }
 
-bool gw_tally_may_pull(const struct gw_policy *policy, const struct gw_tally *tally,
-                       const struct gw_clock *own, uint64_t wanted)
+bool gw_policy_may_pull(const struct gw_policy *policy, const struct gw_tally *tally,
+                        const struct gw_clock *own, uint64_t wanted)
 {
     if (policy->mode.kind == GW_MODE_ASYNC)
         return true;
@@ -108,8 +108,8 @@ bool gw_tally_may_pull(const struct gw_policy *policy, const struct gw_tally *ta
            own->clock - tally->slowest <= policy->mode.staleness;
 }
 
-bool gw_tally_waits_in_vain(const struct gw_policy *policy, const struct gw_tally *tally,
-                            const struct gw_clock *own)
+bool gw_policy_waits_in_vain(const struct gw_policy *policy, const struct gw_tally *tally,
+                             const struct gw_clock *own)
 {
     enum gw_mode_kind kind = policy->mode.kind;
     if (kind != GW_MODE_SYNC && kind != GW_MODE_QUORUM)
@@ -122,29 +122,14 @@ bool gw_tally_waits_in_vain(const struct gw_policy *policy, const struct gw_tall
     return tally->lacking >= own->clock;
 }
 
-bool gw_policy_may_pull(const struct gw_policy *policy, const struct gw_clock *clocks, size_t count,
-                        size_t worker, uint64_t wanted)
+bool gw_policy_is_awaited(const struct gw_policy *policy, const struct gw_tally *tally,
+                          const struct gw_clock *own)
 {
-    const struct gw_tally t = gw_policy_tally(clocks, count);
-    return gw_tally_may_pull(policy, &t, &clocks[worker], wanted);
-}
-
-bool gw_policy_waits_in_vain(const struct gw_policy *policy, const struct gw_clock *clocks,
-                             size_t count, size_t worker)
-{
-    const struct gw_tally t = gw_policy_tally(clocks, count);
-    return gw_tally_waits_in_vain(policy, &t, &clocks[worker]);
-}
-
-bool gw_policy_is_awaited(const struct gw_policy *policy, const struct gw_clock *clocks,
-                          size_t count, size_t worker)
-{
-    if (!is_live(&clocks[worker]) || policy->mode.kind == GW_MODE_ASYNC)
+    if (!is_live(own) || policy->mode.kind == GW_MODE_ASYNC)
         return false;
-    const struct gw_tally t = gw_policy_tally(clocks, count);
     if (policy->mode.kind == GW_MODE_SSP)
-        return t.fastest - clocks[worker].clock > policy->mode.staleness;
-    return t.ready < needed(&policy->mode, &t) && clocks[worker].waiting == 0;
+        return tally->fastest - own->clock > policy->mode.staleness;
+    return tally->ready < needed(&policy->mode, tally) && own->waiting == 0;
 }
 
 uint64_t gw_policy_join_clock(const struct gw_clock *clocks, size_t count)

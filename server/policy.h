@@ -83,18 +83,7 @@ size_t gw_policy_take(const struct gw_policy *policy, const struct gw_clock *clo
 /* A push meant for round `meant` (counted from 1) has come: is it to be thrown away? */
 bool gw_policy_drops(const struct gw_policy *policy, uint64_t meant);
 
-/* May worker i have its pull, which wants the result of round `wanted` (0: whatever there is)? */
-bool gw_policy_may_pull(const struct gw_policy *policy, const struct gw_clock *clocks, size_t count,
-                        size_t worker, uint64_t wanted);
-
-/* Worker i may not have its pull yet, in a mode with rounds. Does it wait in vain? None of its
- * pushes waits, or all that the round lacks are as far as it is: their pushes went into a round
- * without it, or were lost with a server, and they may be waiting for it on another server. */
-bool gw_policy_waits_in_vain(const struct gw_policy *policy, const struct gw_clock *clocks,
-                             size_t count, size_t worker);
-
-/* Both for many workers at once: what they read of all clocks is read one time. `own`: the worker's
- * clock. */
+/* What the questions below read of all clocks, so that it is read once for many workers. */
 struct gw_tally {
     size_t live;               /* members that are heard */
     size_t ready;              /* of those, with a push waiting */
@@ -103,15 +92,22 @@ struct gw_tally {
     uint64_t lacking;          /* clock of the slowest live member without a push waiting */
 };
 struct gw_tally gw_policy_tally(const struct gw_clock *clocks, size_t count);
-bool gw_tally_may_pull(const struct gw_policy *policy, const struct gw_tally *tally,
-                       const struct gw_clock *own, uint64_t wanted);
-bool gw_tally_waits_in_vain(const struct gw_policy *policy, const struct gw_tally *tally,
-                            const struct gw_clock *own);
 
-/* Is worker i one of those that keep the next round, or a pull under ssp, from happening? For
- * messages. */
-bool gw_policy_is_awaited(const struct gw_policy *policy, const struct gw_clock *clocks,
-                          size_t count, size_t worker);
+/* May the worker with this clock have its pull, which wants the result of round `wanted` (0:
+ * whatever there is)? */
+bool gw_policy_may_pull(const struct gw_policy *policy, const struct gw_tally *tally,
+                        const struct gw_clock *own, uint64_t wanted);
+
+/* It may not have its pull yet, in a mode with rounds. Does it wait in vain? None of its pushes
+ * waits, or all that the round lacks are as far as it is: their pushes went into a round without
+ * it, or were lost with a server, and they may be waiting for it on another server. */
+bool gw_policy_waits_in_vain(const struct gw_policy *policy, const struct gw_tally *tally,
+                             const struct gw_clock *own);
+
+/* Is it one of those that keep the next round, or a pull under ssp, from happening? For messages.
+ */
+bool gw_policy_is_awaited(const struct gw_policy *policy, const struct gw_tally *tally,
+                          const struct gw_clock *own);
 
 /* The clock that a worker who joins now begins with: that of the slowest live member, 0 if none. */
 uint64_t gw_policy_join_clock(const struct gw_clock *clocks, size_t count);

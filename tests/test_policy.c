@@ -161,8 +161,9 @@ static void check_awaited(const struct game *g, size_t total)
     struct gw_clock then[STORY_WORKERS];
     memcpy(then, g->clocks, sizeof then);
     int awaited = 0, live = 0, last = 0;
+    const struct gw_tally tally = gw_policy_tally(g->clocks, (size_t)g->story.workers);
     for (int w = 0; w < g->story.workers; w++) {
-        bool is = gw_policy_is_awaited(&g->policy, g->clocks, (size_t)g->story.workers, (size_t)w);
+        bool is = gw_policy_is_awaited(&g->policy, &tally, &g->clocks[w]);
         live += oracle_is_live(&g->story, w);
         expect(g, "the dead are awaited", 0, is && !oracle_is_live(&g->story, w));
         expect(g, "who has pushed is awaited", 0, is && oracle_has_waiting(&g->story, w));
@@ -185,8 +186,9 @@ static void check_awaited(const struct game *g, size_t total)
 static void check_ssp_awaited(const struct game *g)
 {
     bool awaited = false, kept = false;
+    const struct gw_tally tally = gw_policy_tally(g->clocks, (size_t)g->story.workers);
     for (int w = 0; w < g->story.workers; w++) {
-        awaited |= gw_policy_is_awaited(&g->policy, g->clocks, (size_t)g->story.workers, (size_t)w);
+        awaited |= gw_policy_is_awaited(&g->policy, &tally, &g->clocks[w]);
         kept |= oracle_is_live(&g->story, w) && !oracle_may_pull(&g->story, w, 0);
     }
     expect(g, "somebody is awaited", kept, awaited);
@@ -195,10 +197,10 @@ static void check_ssp_awaited(const struct game *g)
 static void check_pulls(struct game *g)
 {
     bool any = false, live = false;
+    const struct gw_tally tally = gw_policy_tally(g->clocks, (size_t)g->story.workers);
     for (int w = 0; w < g->story.workers; w++) {
         uint64_t wanted = draw(g, g->policy.round + 3);
-        bool may =
-            gw_policy_may_pull(&g->policy, g->clocks, (size_t)g->story.workers, (size_t)w, wanted);
+        bool may = gw_policy_may_pull(&g->policy, &tally, &g->clocks[w], wanted);
         expect(g, "may pull", oracle_may_pull(&g->story, w, wanted), may);
         live |= oracle_is_live(&g->story, w);
         any |= may && oracle_is_live(&g->story, w);
@@ -377,6 +379,7 @@ START_TEST(the_last_waits_for_nobody)
         int64_t wake;
         open_any(&g, seed);
         size_t n = (size_t)g.story.workers, last = n;
+        const struct gw_tally tally = gw_policy_tally(g.clocks, n);
         bool comes = gw_policy_take(&g.policy, g.clocks, n, take, &wake) > 0;
         for (size_t w = 0; w < n; w++) {
             if (g.clocks[w].live && (last == n || g.clocks[w].clock < g.clocks[last].clock))
@@ -386,15 +389,15 @@ START_TEST(the_last_waits_for_nobody)
         }
         if (last < n)
             expect(&g, "the last one goes on", 1,
-                   comes || gw_policy_may_pull(&g.policy, g.clocks, n, last, 9) ||
-                       gw_policy_waits_in_vain(&g.policy, g.clocks, n, last));
+                   comes || gw_policy_may_pull(&g.policy, &tally, &g.clocks[last], 9) ||
+                       gw_policy_waits_in_vain(&g.policy, &tally, &g.clocks[last]));
         for (size_t w = 0; w < n; w++) {
             bool behind = false;
             for (size_t v = 0; v < n; v++)
                 behind |= g.clocks[v].live && g.clocks[v].waiting == 0 &&
                           g.clocks[v].clock < g.clocks[w].clock;
             if (behind && g.clocks[w].waiting > 0)
-                expect(&g, "in vain", 0, gw_policy_waits_in_vain(&g.policy, g.clocks, n, w));
+                expect(&g, "in vain", 0, gw_policy_waits_in_vain(&g.policy, &tally, &g.clocks[w]));
         }
     }
 }
