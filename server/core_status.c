@@ -14,196 +14,82 @@
 struct figure {
     const char *name, *help;
     bool counts; /* only rises */
-    double (*of)(const struct gw_core *core);
+    double value;
 };
 
-static double rounds(const struct gw_core *core)
-{
-    return (double)core->policy.round;
-}
+enum { FIGURES = 14, WORKER_FIGURES = 13 };
 
-static double members(const struct gw_core *core)
-{
-    return gw_core_count_members(core);
-}
-
-static double live(const struct gw_core *core)
+static size_t count_live(const struct gw_core *core)
 {
     size_t count = 0;
     for (size_t i = 0; i < core->members_count; i++)
         count += core->members[i]->member && core->members[i]->live;
-    return (double)count;
+    return count;
 }
 
-static double pushes(const struct gw_core *core)
-{
-    return (double)core->accepted_pushes;
-}
-
-static double late(const struct gw_core *core)
-{
-    return (double)core->late_pushes;
-}
-
-static double waiting(const struct gw_core *core)
+static size_t count_waiting(const struct gw_core *core)
 {
     size_t count = 0;
     for (size_t i = 0; i < core->members_count; i++)
         count += core->members[i]->waiting;
-    return (double)count;
+    return count;
 }
 
-static double connections(const struct gw_core *core)
+static size_t count_connections(const struct gw_core *core)
 {
     size_t count = 0;
     for (const struct gw_core_peer *p = core->peers; p; p = p->next)
         count++;
-    return (double)count;
+    return count;
 }
 
-static double refused(const struct gw_core *core)
+static void look_at_core(struct figure out[FIGURES], const struct gw_core *core)
 {
-    return (double)core->refused;
+    const struct figure all[] = {
+        { "round", "rounds that have ended", true, (double)core->policy.round },
+        { "members", "workers of the job", false, gw_core_count_members(core) },
+        { "live", "workers that are heard", false, (double)count_live(core) },
+        { "connections", "connections, strangers too", false, (double)count_connections(core) },
+        { "pushes", "pushes that count", true, (double)core->accepted_pushes },
+        { "waiting", "pushes that are not applied yet", false, (double)count_waiting(core) },
+        { "late", "pushes thrown away because they came late", true, (double)core->late_pushes },
+        { "refused", "sessions refused", true, (double)core->refused },
+        { "strikes", "payloads that were no good", true, (double)core->strikes },
+        { "snapshots", "snapshots written", true, (double)core->snapshots },
+        { "flushes", "times the log was flushed", true, (double)core->flushes },
+        { "sick", "1 while the disk cannot be written", false, core->sick },
+        { "parameter_bytes", "raw size of this shard", false,
+          core->shard ? (double)gw_core_part_bytes(core) : 0 },
+        { "uptime_s", "seconds since the start", false,
+          (double)(core->now - core->opened_ns) / 1e9 },
+    };
+    _Static_assert(sizeof all / sizeof *all == FIGURES, "one of each");
+    memcpy(out, all, sizeof all);
 }
 
-static double strikes(const struct gw_core *core)
+static void look_at_worker(struct figure out[WORKER_FIGURES], const struct member *m)
 {
-    return (double)core->strikes;
+    const struct figure all[] = {
+        { "live", "1 while it is heard, or was just now", false, m->member && m->live },
+        { "connected", "1 while it has a connection", false, m->peer != NULL },
+        { "epoch", "its connections so far", true, m->epoch },
+        { "clock", "its pushes, counted from the slowest's when it joined", true,
+          (double)m->clock },
+        { "waiting", "its pushes that are not applied yet", false, m->waiting },
+        { "pushes", "its pushes that count", true, (double)m->pushes },
+        { "pulls", "its pulls that were answered", true, (double)m->pulls },
+        { "in_bytes", "bytes that came from it", true, (double)m->in_bytes },
+        { "out_bytes", "bytes that went to it", true, (double)m->out_bytes },
+        { "raw_in_bytes", "what its pushes would be in raw floats", true, (double)m->raw_in_bytes },
+        { "raw_out_bytes", "what its pulls would be in raw floats", true,
+          (double)m->raw_out_bytes },
+        { "late", "its pushes that were thrown away", true, (double)m->late },
+        { "residual_norm", "L2 norm of what its error feedback keeps", false,
+          isfinite(m->norm) ? m->norm : 0 },
+    };
+    _Static_assert(sizeof all / sizeof *all == WORKER_FIGURES, "one of each");
+    memcpy(out, all, sizeof all);
 }
-
-static double snapshots(const struct gw_core *core)
-{
-    return (double)core->snapshots;
-}
-
-static double flushes(const struct gw_core *core)
-{
-    return (double)core->flushes;
-}
-
-static double sick(const struct gw_core *core)
-{
-    return core->sick;
-}
-
-static double parameter_bytes(const struct gw_core *core)
-{
-    return core->shard ? (double)gw_core_part_bytes(core) : 0;
-}
-
-static double uptime(const struct gw_core *core)
-{
-    return (double)(core->now - core->opened_ns) / 1e9;
-}
-
-static const struct figure figures[] = {
-    { "round", "rounds that have ended", true, rounds },
-    { "members", "workers of the job", false, members },
-    { "live", "workers that are heard", false, live },
-    { "connections", "connections, strangers too", false, connections },
-    { "pushes", "pushes that count", true, pushes },
-    { "waiting", "pushes that are not applied yet", false, waiting },
-    { "late", "pushes thrown away because they came late", true, late },
-    { "refused", "sessions refused", true, refused },
-    { "strikes", "payloads that were no good", true, strikes },
-    { "snapshots", "snapshots written", true, snapshots },
-    { "flushes", "times the log was flushed", true, flushes },
-    { "sick", "1 while the disk cannot be written", false, sick },
-    { "parameter_bytes", "raw size of this shard", false, parameter_bytes },
-    { "uptime_s", "seconds since the start", false, uptime },
-};
-
-struct worker_figure {
-    const char *name, *help;
-    bool counts;
-    double (*of)(const struct member *member);
-};
-
-static double worker_live(const struct member *m)
-{
-    return m->member && m->live;
-}
-
-static double worker_connected(const struct member *m)
-{
-    return m->peer != NULL;
-}
-
-static double worker_clock(const struct member *m)
-{
-    return (double)m->clock;
-}
-
-static double worker_waiting(const struct member *m)
-{
-    return m->waiting;
-}
-
-static double worker_pushes(const struct member *m)
-{
-    return (double)m->pushes;
-}
-
-static double worker_pulls(const struct member *m)
-{
-    return (double)m->pulls;
-}
-
-static double worker_in(const struct member *m)
-{
-    return (double)m->in_bytes;
-}
-
-static double worker_out(const struct member *m)
-{
-    return (double)m->out_bytes;
-}
-
-static double worker_raw_in(const struct member *m)
-{
-    return (double)m->raw_in_bytes;
-}
-
-static double worker_raw_out(const struct member *m)
-{
-    return (double)m->raw_out_bytes;
-}
-
-static double worker_late(const struct member *m)
-{
-    return (double)m->late;
-}
-
-static double worker_norm(const struct member *m)
-{
-    return isfinite(m->norm) ? m->norm : 0;
-}
-
-static double worker_epoch(const struct member *m)
-{
-    return m->epoch;
-}
-
-static const struct worker_figure worker_figures[] = {
-    { "live", "1 while it is heard, or was just now", false, worker_live },
-    { "connected", "1 while it has a connection", false, worker_connected },
-    { "epoch", "its connections so far", true, worker_epoch },
-    { "clock", "its pushes, counted from the slowest's when it joined", true, worker_clock },
-    { "waiting", "its pushes that are not applied yet", false, worker_waiting },
-    { "pushes", "its pushes that count", true, worker_pushes },
-    { "pulls", "its pulls that were answered", true, worker_pulls },
-    { "in_bytes", "bytes that came from it", true, worker_in },
-    { "out_bytes", "bytes that went to it", true, worker_out },
-    { "raw_in_bytes", "what its pushes would be in raw floats", true, worker_raw_in },
-    { "raw_out_bytes", "what its pulls would be in raw floats", true, worker_raw_out },
-    { "late", "its pushes that were thrown away", true, worker_late },
-    { "residual_norm", "L2 norm of what its error feedback keeps", false, worker_norm },
-};
-
-enum {
-    FIGURES = sizeof figures / sizeof figures[0],
-    WORKER_FIGURES = sizeof worker_figures / sizeof worker_figures[0]
-};
 
 /* ---- JSON ------------------------------------------------------------------------------------ */
 
@@ -222,6 +108,12 @@ static void print_string(FILE *out, const char *text)
     fputc('"', out);
 }
 
+static void print_figures(FILE *out, const struct figure *figures, size_t count)
+{
+    for (size_t f = 0; f < count; f++)
+        fprintf(out, ",\"%s\":%.17g", figures[f].name, figures[f].value);
+}
+
 static bool shows(const struct member *member)
 {
     return member->member || member->waiting > 0;
@@ -235,8 +127,9 @@ static void print_worker(FILE *out, const struct gw_core *core, const struct gw_
     print_string(out, m->name);
     fprintf(out, ",\"awaited\":%s",
             gw_policy_is_awaited(&core->policy, tally, &core->clocks[i]) ? "true" : "false");
-    for (size_t f = 0; f < WORKER_FIGURES; f++)
-        fprintf(out, ",\"%s\":%.17g", worker_figures[f].name, worker_figures[f].of(m));
+    struct figure figures[WORKER_FIGURES];
+    look_at_worker(figures, m);
+    print_figures(out, figures, WORKER_FIGURES);
     fputc('}', out);
 }
 
@@ -258,8 +151,9 @@ static void print_json(FILE *out, const struct gw_core *core)
             core->job->servers, core->job->tensors);
     fprintf(out, ",\"durability\":\"%s\"", gw_durabilities[core->durability.kind].name);
     print_terms(out, core);
-    for (size_t f = 0; f < FIGURES; f++)
-        fprintf(out, ",\"%s\":%.17g", figures[f].name, figures[f].of(core));
+    struct figure figures[FIGURES];
+    look_at_core(figures, core);
+    print_figures(out, figures, FIGURES);
     fputs(",\"list\":[", out);
     for (size_t i = 0; i < core->members_count; i++) {
         if (!shows(core->members[i]))
@@ -273,28 +167,33 @@ static void print_json(FILE *out, const struct gw_core *core)
 
 /* ---- Prometheus ------------------------------------------------------------------------------ */
 
-static void print_head(FILE *out, const char *family, const char *name, const char *help,
-                       bool counts)
+static void print_head(FILE *out, const char *family, const struct figure *figure)
 {
-    fprintf(out, "# HELP gradwire_%s%s %s\n# TYPE gradwire_%s%s %s\n", family, name, help, family,
-            name, counts ? "counter" : "gauge");
+    fprintf(out, "# HELP gradwire_%s%s %s\n# TYPE gradwire_%s%s %s\n", family, figure->name,
+            figure->help, family, figure->name, figure->counts ? "counter" : "gauge");
 }
 
+/* The values of one figure stand together. */
 static void print_metrics(FILE *out, const struct gw_core *core)
 {
+    struct figure figures[FIGURES], of_worker[WORKER_FIGURES];
+    look_at_core(figures, core);
     for (size_t f = 0; f < FIGURES; f++) {
-        print_head(out, "", figures[f].name, figures[f].help, figures[f].counts);
+        print_head(out, "", &figures[f]);
         fprintf(out, "gradwire_%s{job=\"%s\"} %.17g\n", figures[f].name, core->job->name,
-                figures[f].of(core));
+                figures[f].value);
     }
     for (size_t f = 0; f < WORKER_FIGURES; f++) {
-        print_head(out, "worker_", worker_figures[f].name, worker_figures[f].help,
-                   worker_figures[f].counts);
-        for (size_t i = 0; i < core->members_count; i++)
-            if (shows(core->members[i]))
-                fprintf(out, "gradwire_worker_%s{job=\"%s\",worker=\"%" PRIu32 "\"} %.17g\n",
-                        worker_figures[f].name, core->job->name, core->members[i]->worker,
-                        worker_figures[f].of(core->members[i]));
+        look_at_worker(of_worker, &(const struct member){ 0 });
+        print_head(out, "worker_", &of_worker[f]);
+        for (size_t i = 0; i < core->members_count; i++) {
+            if (!shows(core->members[i]))
+                continue;
+            look_at_worker(of_worker, core->members[i]);
+            fprintf(out, "gradwire_worker_%s{job=\"%s\",worker=\"%" PRIu32 "\"} %.17g\n",
+                    of_worker[f].name, core->job->name, core->members[i]->worker,
+                    of_worker[f].value);
+        }
     }
 }
 
