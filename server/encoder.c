@@ -7,13 +7,13 @@
  * u64, count u64, floats u64; then all floats; then XXH3-64 of all before. Little-endian. */
 #include "server/encoder.h"
 
+#include "base/digest.h"
 #include "compress/codec.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
 enum { STATE_VERSION = 1, STATE_HEAD = 32, STATE_ENTRY = 24, STATE_TAIL = 8 };
 
@@ -284,7 +284,7 @@ void gw_encoder_save(const struct gw_encoder *encoder, void *out)
         swap_floats(at, floats);
         at += floats * sizeof(float);
     }
-    gw_put_u64(p + before, XXH3_64bits(p, before));
+    gw_put_u64(p + before, gw_digest(p, before, 0));
 }
 
 static gw_status check_state(const struct gw_encoder *e, const uint8_t *p, size_t bytes,
@@ -293,7 +293,7 @@ static gw_status check_state(const struct gw_encoder *e, const uint8_t *p, size_
     size_t wanted = gw_encoder_state_bytes(e);
     if (bytes < STATE_HEAD + STATE_TAIL || memcmp(p, state_magic, sizeof state_magic) != 0)
         return gw_fail(error, GW_EPAYLOAD, "these %zu bytes are not the state of a worker", bytes);
-    if (gw_get_u64(p + bytes - STATE_TAIL) != XXH3_64bits(p, bytes - STATE_TAIL))
+    if (gw_get_u64(p + bytes - STATE_TAIL) != gw_digest(p, bytes - STATE_TAIL, 0))
         return gw_fail(error, GW_EPAYLOAD, "the state's checksum is wrong: bytes changed");
     if (gw_get_u32(p + 8) != STATE_VERSION)
         return gw_fail(error, GW_EPAYLOAD, "the state has version %" PRIu32 ", expected %d",

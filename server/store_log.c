@@ -18,6 +18,7 @@
  * a wrong header in a file with more behind it is damage too. */
 #include "server/store_parts.h"
 
+#include "base/digest.h"
 #include "base/types.h"
 
 #include <fcntl.h>
@@ -25,7 +26,6 @@
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
-#include <xxhash.h>
 
 enum {
     FORMAT_VERSION = 1,
@@ -55,7 +55,7 @@ void gw_log_seal_header(uint8_t *header, struct gw_log_head *head)
     gw_put_u64(header + OFFSET_GENERATION, head->generation);
     gw_put_u64(header + OFFSET_POSITION, head->position);
     gw_put_u64(header + OFFSET_SALT, head->salt);
-    head->seed = XXH3_64bits(header, OFFSET_CHECK);
+    head->seed = gw_digest(header, OFFSET_CHECK, 0);
     gw_put_u64(header + OFFSET_CHECK, head->seed);
 }
 
@@ -63,7 +63,7 @@ gw_status gw_log_read_header(const uint8_t *file, size_t bytes, struct gw_log_he
                              bool *born, struct gw_error *error)
 {
     *born = bytes >= GW_LOG_HEADER && memcmp(file, magic, MAGIC_BYTES) == 0 &&
-            gw_get_u64(file + OFFSET_CHECK) == XXH3_64bits(file, OFFSET_CHECK);
+            gw_get_u64(file + OFFSET_CHECK) == gw_digest(file, OFFSET_CHECK, 0);
     if (!*born && bytes > GW_LOG_HEADER)
         return gw_fail(error, GW_EPAYLOAD, "log's header is damaged (offset 0)");
     if (!*born)
@@ -83,8 +83,7 @@ gw_status gw_log_read_header(const uint8_t *file, size_t bytes, struct gw_log_he
 
 static uint64_t check_of(const uint8_t *record, size_t body, uint64_t seed)
 {
-    return XXH3_64bits_withSeed(record + GW_RECORD_HEADER, body,
-                                XXH3_64bits_withSeed(record, RECORD_CHECK, seed));
+    return gw_digest(record + GW_RECORD_HEADER, body, gw_digest(record, RECORD_CHECK, seed));
 }
 
 void gw_record_seal(uint8_t *record, uint64_t synced, uint64_t seed)

@@ -13,12 +13,12 @@
  * when it is whole and on disk, so one that is not whole is damage, not a crash. */
 #include "server/store_parts.h"
 
+#include "base/digest.h"
 #include "base/types.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
 enum {
     FORMAT_VERSION = 1,
@@ -43,7 +43,7 @@ static size_t blocks_of(size_t image_bytes)
 static uint64_t block_check(const uint8_t *image, size_t bytes, size_t block)
 {
     size_t at = block * GW_SNAPSHOT_BLOCK;
-    return XXH3_64bits(image + at, gw_min_size(bytes - at, GW_SNAPSHOT_BLOCK));
+    return gw_digest(image + at, gw_min_size(bytes - at, GW_SNAPSHOT_BLOCK), 0);
 }
 
 size_t gw_snapshot_table_bytes(size_t image_bytes)
@@ -62,11 +62,11 @@ void gw_snapshot_seal(const struct gw_snapshot_view *view, uint8_t *header, uint
     gw_put_u64(header + OFFSET_GENERATION, view->generation);
     gw_put_u64(header + OFFSET_POSITION, view->position);
     gw_put_u64(header + OFFSET_BYTES, view->bytes);
-    uint64_t check = XXH3_64bits(header, OFFSET_CHECK);
+    uint64_t check = gw_digest(header, OFFSET_CHECK, 0);
     gw_put_u64(header + OFFSET_CHECK, check);
     for (size_t i = 0; i < blocks_of(view->bytes); i++)
         gw_put_u64(table + i * CHECK_BYTES, block_check(view->image, view->bytes, i));
-    gw_put_u64(trailer, XXH3_64bits_withSeed(table, gw_snapshot_table_bytes(view->bytes), check));
+    gw_put_u64(trailer, gw_digest(table, gw_snapshot_table_bytes(view->bytes), check));
     memcpy(trailer + CHECK_BYTES, end_magic, MAGIC_BYTES);
 }
 
@@ -129,7 +129,7 @@ static gw_status check_header(const uint8_t *file, size_t bytes, struct gw_error
                        GW_SNAPSHOT_HEADER + GW_SNAPSHOT_TRAILER);
     if (memcmp(file, magic, MAGIC_BYTES) != 0)
         return gw_fail(error, GW_EPAYLOAD, "does not begin as a snapshot does");
-    if (gw_get_u64(file + OFFSET_CHECK) != XXH3_64bits(file, OFFSET_CHECK))
+    if (gw_get_u64(file + OFFSET_CHECK) != gw_digest(file, OFFSET_CHECK, 0))
         return gw_fail(error, GW_EPAYLOAD, "snapshot's header is damaged (offset 0)");
     uint32_t version = gw_get_u32(file + OFFSET_VERSION);
     if (version != FORMAT_VERSION || gw_get_u32(file + OFFSET_ZERO) != 0)
@@ -168,8 +168,8 @@ gw_status gw_snapshot_read(const uint8_t *file, size_t bytes, struct gw_snapshot
                                       .bytes = (size_t)announced };
     const uint8_t *table = found.image + found.bytes;
     const uint8_t *trailer = file + bytes - GW_SNAPSHOT_TRAILER;
-    uint64_t check = XXH3_64bits_withSeed(table, gw_snapshot_table_bytes(found.bytes),
-                                          gw_get_u64(file + OFFSET_CHECK));
+    uint64_t check =
+        gw_digest(table, gw_snapshot_table_bytes(found.bytes), gw_get_u64(file + OFFSET_CHECK));
     if (memcmp(trailer + CHECK_BYTES, end_magic, MAGIC_BYTES) != 0 || gw_get_u64(trailer) != check)
         return gw_fail(error, GW_EPAYLOAD, "snapshot's end is damaged (offset %zu)",
                        (size_t)(table - file));
