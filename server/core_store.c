@@ -197,12 +197,11 @@ static void start_snapshot(struct gw_core *core)
     gw_error_clear(&core->task_error);
     core->healing = core->sick;
     gw_status s = gw_core_write_image(core, &core->image, &core->image_bytes, &core->task_error);
-    if (!s)
-        s = gw_store_turn(core->store, &core->task_error);
     if (s) {
         end_snapshot(core);
         return;
     }
+    gw_store_turn(core->store);
     core->storing = core->snapshotting = true;
     core->storing_serial = core->appended;
     core->image_round = core->policy.round;

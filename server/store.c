@@ -251,15 +251,13 @@ gw_status gw_store_flush(struct gw_store *store, struct gw_error *error)
 
 /* ---- generations ----------------------------------------------------------------------------- */
 
-gw_status gw_store_turn(struct gw_store *store, struct gw_error *error)
+void gw_store_turn(struct gw_store *store)
 {
-    (void)error;
     pthread_mutex_lock(&store->lock);
     store->generation++;
     store->start = store->position;
     store->turned = true;
     pthread_mutex_unlock(&store->lock);
-    return GW_OK;
 }
 
 /* Keeps the snapshot that stands, the one that stood before, and the logs from that on. Snapshots

@@ -91,7 +91,7 @@ bool gw_store_is_sick(const struct gw_store *store);
  * error the older generations are as they were; turn again before the next attempt.
  * Errors: GW_EIO (also: this snapshot stands, but its generation's log has failed meanwhile);
  * GW_ENOMEM; GW_ESTATE (no turn since the newest snapshot). */
-gw_status gw_store_turn(struct gw_store *store, struct gw_error *error);
+void gw_store_turn(struct gw_store *store);
 gw_status gw_store_snapshot(struct gw_store *store, const void *image, size_t bytes,
                             struct gw_error *error);
 

@@ -20,12 +20,11 @@
 
 #include "base/digest.h"
 #include "base/types.h"
+#include "session/instance.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#include <time.h>
 
 enum {
     FORMAT_VERSION = 1,
@@ -206,23 +205,12 @@ gw_status gw_log_read(const uint8_t *file, size_t bytes, const struct gw_recover
 
 /* ---- write ----------------------------------------------------------------------------------- */
 
-static uint64_t random_salt(void)
-{
-    uint64_t salt;
-    if (getrandom(&salt, sizeof salt, GRND_NONBLOCK) == (ssize_t)sizeof salt)
-        return salt;
-    /* A machine that has only just started: different from log to log, if not secret. */
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 gw_status gw_log_begin(struct gw_disk *disk, struct gw_log_file *log, uint64_t generation,
                        uint64_t position, struct gw_error *error)
 {
     gw_disk_close_file(disk, log->fd);
     log->fd = -1;
-    log->head = (struct gw_log_head){ generation, position, random_salt(), 0 };
+    log->head = (struct gw_log_head){ generation, position, gw_instance_new(), 0 };
     uint8_t header[GW_LOG_HEADER];
     gw_log_seal_header(header, &log->head);
     struct iovec piece = { header, sizeof header };

@@ -34,7 +34,7 @@ gw_status store_model_open(struct store_model *m);
 void store_model_close(struct store_model *m);
 gw_status store_model_append(struct store_model *m);
 gw_status store_model_flush(struct store_model *m);
-gw_status store_model_turn(struct store_model *m);
+void store_model_turn(struct store_model *m);
 gw_status store_model_snapshot(struct store_model *m); /* of the state at the last turn */
 
 /* Any of the above, `steps` times, chosen by the seed; stops when `*stop` is true. */

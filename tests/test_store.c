@@ -42,7 +42,7 @@ static const char *must_work(struct sim_files *sim, struct store_model *m, uint6
     for (int i = 0; i < 3 && !s; i++)
         s = store_model_append(m);
     if (!s)
-        s = store_model_turn(m);
+        store_model_turn(m);
     if (!s)
         s = store_model_append(m);
     if (!s)
@@ -186,7 +186,7 @@ START_TEST(a_sick_store_leaves_its_log_alone)
     expect(m, store_model_append(m), GW_OK, "append to a sick store");
     expect(m, store_model_flush(m), GW_EIO, "flush of a sick store");
     ck_assert_msg(sim->calls == calls, "a sick store made %ld calls", sim->calls - calls);
-    expect(m, store_model_turn(m), GW_OK, "turn");
+    store_model_turn(m);
     expect(m, store_model_append(m), GW_OK, "append behind the turn");
     expect(m, store_model_flush(m), GW_EIO, "flush before the snapshot");
     expect(m, store_model_snapshot(m), GW_OK, "snapshot");
@@ -202,14 +202,14 @@ START_TEST(a_snapshot_does_not_heal_its_own_log)
     struct sim_files *sim = sim_files_new();
     struct store_model *m = new_model(sim, true);
     expect(m, store_model_open(m), GW_OK, "open");
-    expect(m, store_model_turn(m), GW_OK, "turn");
+    store_model_turn(m);
     expect(m, store_model_append(m), GW_OK, "append");
     sim->fault = SIM_ENOSPC;
     sim->fail_at = sim->calls + 2; /* the first closes the old log */
     expect(m, store_model_flush(m), GW_EIO, "a flush that cannot make its log");
     expect(m, store_model_snapshot(m), GW_EIO, "snapshot of the generation whose log failed");
     expect(m, store_model_snapshot(m), GW_ESTATE, "snapshot without a turn");
-    expect(m, store_model_turn(m), GW_OK, "turn");
+    store_model_turn(m);
     expect(m, store_model_snapshot(m), GW_OK, "snapshot of the next generation");
     expect(m, store_model_flush(m), GW_OK, "flush");
     const char *wrong = must_work(sim, m, 1);

@@ -58,7 +58,8 @@ static gw_status one_generation(struct gw_store *store, struct counts *counts,
                                 struct gw_error *error)
 {
     gw_status s = append_and_flush(store, counts, error);
-    s = s ? s : gw_store_turn(store, error);
+    if (!s)
+        gw_store_turn(store);
     s = s ? s : gw_store_snapshot(store, &counts->appended, sizeof counts->appended, error);
     return s ? s : append_and_flush(store, counts, error);
 }
