@@ -249,7 +249,7 @@ static gw_status get_member(struct gw_core *core, struct reader *r, struct gw_er
         struct reader one = { get_bytes(r, length), (size_t)length, r->bad };
         gw_status s = one.bad ? damaged(error, "a push ends too early")
                               : get_push(core, &one, arrival, error);
-        if (!s && (*core->members[core->members_count - 1]).waiting != i + 1)
+        if (!s && member->waiting != i + 1)
             s = damaged(error, "a push under another worker");
         if (s)
             return s;

@@ -327,6 +327,59 @@ START_TEST(recovered_pushes_go_on)
 }
 END_TEST
 
+static gw_status skip_image(void *user, const uint8_t *image, size_t bytes, struct gw_error *error)
+{
+    (void)user;
+    (void)image;
+    (void)bytes;
+    (void)error;
+    return GW_OK;
+}
+
+static gw_status skip_record(void *user, uint32_t type, const uint8_t *body, size_t bytes,
+                             struct gw_error *error)
+{
+    (void)type;
+    return skip_image(user, body, bytes, error);
+}
+
+/* The newest snapshot of the box's disk. */
+static void write_snapshot(const uint8_t *image, size_t bytes)
+{
+    const struct gw_recovery recovery = { NULL, skip_image, skip_record };
+    char said[GW_ERROR_TEXT];
+    struct gw_store *store;
+    ck_assert_int_eq(
+        gw_store_open(&store, "/state", false, &box.disk->files, &recovery, said, NULL), GW_OK);
+    gw_store_turn(store);
+    ck_assert_int_eq(gw_store_snapshot(store, image, bytes, NULL), GW_OK);
+    gw_store_close(store);
+}
+
+/* Among those of worker 1 waits a push of a worker that nobody knows. */
+START_TEST(a_push_under_another_worker)
+{
+    struct gw_error error = { 0 };
+    uint8_t *image, head[GW_PUSH_HEAD];
+    size_t bytes;
+    box.durability = "snapshot";
+    open_workers(2);
+    client_push(b, 1, 1);
+    ck_assert_int_eq(gw_core_write_image(box.core, &image, &bytes, NULL), GW_OK);
+    gw_core_write_push_head(head, box.core->members[1]->first, gw_shard_parts(box.core->shard));
+    size_t at = 0;
+    while (at + sizeof head < bytes && memcmp(image + at, head, sizeof head) != 0)
+        at++;
+    ck_assert_uint_lt(at + sizeof head, bytes);
+    gw_put_u32(image + at, 2);
+    box_kill(&box, false);
+    write_snapshot(image, bytes);
+    free(image);
+    ck_assert_int_eq(box_try_open(&box, &error), GW_EPAYLOAD);
+    ck_assert_ptr_nonnull(strstr(error.text, "under another worker"));
+}
+END_TEST
+
 START_TEST(another_jobs_folder_is_refused)
 {
     struct gw_error error = { 0 };
@@ -408,6 +461,7 @@ static void add_tests(TCase *t)
     tcase_add_loop_test(t, a_stop_keeps_all, 0, 2);
     tcase_add_loop_test(t, a_stop_lets_a_round_end, 0, 2);
     tcase_add_test(t, recovered_pushes_go_on);
+    tcase_add_test(t, a_push_under_another_worker);
     tcase_add_test(t, another_jobs_folder_is_refused);
     tcase_add_test(t, status_is_json);
     tcase_add_test(t, metrics_are_well_formed);
