@@ -314,9 +314,9 @@ static gw_status check_state(const struct gw_encoder *e, const uint8_t *p, size_
                            "part %zu of the state (tensor '%s') has another codec or size", i,
                            e->name[i]);
     }
-    const uint8_t *floats = p + STATE_HEAD + e->count * STATE_ENTRY;
-    for (size_t i = 0; i < all_floats(e); i++)
-        if (!gw_is_finite(gw_get_f32(floats + i * sizeof(float))))
+    const uint8_t *at = p + STATE_HEAD + e->count * STATE_ENTRY;
+    for (size_t i = 0, floats = all_floats(e); i < floats; i++)
+        if (!gw_is_finite(gw_get_f32(at + i * sizeof(float))))
             return gw_fail(error, GW_EPAYLOAD, "float %zu of the state is NaN or infinite", i);
     return GW_OK;
 }
