@@ -94,11 +94,13 @@ static gw_status push(gw_ps *ps, const void *const *gradients, const gw_ps_push_
     const struct gw_worker_push what = { .rate = rate, .norm = norm_of(ps) };
     gw_ps_lock(ps);
     s = gw_worker_push(ps->worker, blobs, &what, gw_net_now(ps->net));
+    if (s) { /* the payloads are gone and so is what they said: nothing may follow */
+        gw_worker_break(ps->worker, s, "out of memory for a push that was encoded");
+        s = gw_worker_broken(ps->worker, &ps->error);
+    }
     gw_ps_unlock(ps);
     free(blobs);
-    if (s) /* the payloads are gone and so is what they said: nothing may follow */
-        gw_worker_break(ps->worker, s, "out of memory for a push that was encoded");
-    return s ? gw_worker_broken(ps->worker, &ps->error) : GW_OK;
+    return s;
 }
 
 static void pull(gw_ps *ps, void *const *values)
