@@ -110,19 +110,10 @@ void gw_core_close(struct gw_core *core)
 {
     if (!core)
         return;
-    size_t parts = core->shard ? gw_shard_parts(core->shard) : 0;
-    while (core->taken) {
-        struct push *push = core->taken;
-        core->taken = push->next;
-        gw_core_free_push(push, parts);
-    }
+    gw_core_free_pushes(core, &core->taken);
     for (size_t i = 0; i < core->members_count; i++) {
         gw_core_drop_stage(core, core->members[i]);
-        while (core->members[i]->first) {
-            struct push *push = core->members[i]->first;
-            core->members[i]->first = push->next;
-            gw_core_free_push(push, parts);
-        }
+        gw_core_free_pushes(core, &core->members[i]->first);
         gw_core_free_member(core->members[i]);
     }
     free(core->members);
@@ -211,6 +202,17 @@ void gw_core_send(struct gw_core_peer *peer, const struct gw_frame *frame, struc
     /* What cannot be queued is asked for again over the next session. */
     if (gw_session_send(peer->session, frame, blob, peer->core->now) == GW_ENOMEM)
         gw_session_refuse(peer->session, GW_ENOMEM, "the server is out of memory", peer->core->now);
+}
+
+void gw_core_send_body(struct gw_core_peer *peer, const struct gw_frame *frame, const void *body,
+                       size_t bytes)
+{
+    struct gw_blob *blob = gw_blob_copy(body, bytes);
+    if (blob)
+        gw_core_send(peer, frame, blob);
+    else
+        gw_session_refuse(peer->session, GW_ENOMEM, "the server is out of memory", peer->core->now);
+    gw_blob_drop(blob);
 }
 
 void gw_core_refuse(struct gw_core_peer *peer, gw_status status, const char *words)

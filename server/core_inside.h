@@ -146,6 +146,8 @@ struct gw_core {
 void gw_core_say(struct gw_core *core, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void gw_core_send(struct gw_core_peer *peer, const struct gw_frame *frame, struct gw_blob *blob);
+void gw_core_send_body(struct gw_core_peer *peer, const struct gw_frame *frame, const void *body,
+                       size_t bytes);
 void gw_core_refuse(struct gw_core_peer *peer, gw_status status, const char *words);
 /* It stops, but lets those that wait have what they wait for. */
 bool gw_core_drains(const struct gw_core *core);
@@ -179,7 +181,9 @@ uint32_t gw_core_count_members(const struct gw_core *core);
 void gw_core_take_init(struct gw_core_peer *peer, struct gw_event *event);
 void gw_core_take_part(struct gw_core_peer *peer, const struct gw_frame *frame);
 void gw_core_take_commit(struct gw_core_peer *peer, const struct gw_event *event);
-void gw_core_free_push(struct push *push, size_t parts);
+struct push *gw_core_new_push(const struct gw_core *core); /* NULL: out of memory */
+void gw_core_free_push(struct gw_core *core, struct push *push);
+void gw_core_free_pushes(struct gw_core *core, struct push **first); /* a queue; it is empty then */
 void gw_core_drop_stage(struct gw_core *core, struct member *member);
 void gw_core_queue_push(struct gw_core *core, struct member *member, struct push *push);
 /* Send the acknowledgements that nothing holds back any more. */

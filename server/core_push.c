@@ -19,16 +19,30 @@ static size_t parts_of(const struct gw_core *core)
     return core->shard ? gw_shard_parts(core->shard) : 0;
 }
 
-void gw_core_free_push(struct push *push, size_t parts)
+struct push *gw_core_new_push(const struct gw_core *core)
 {
-    for (size_t i = 0; push && i < parts; i++)
+    return calloc(1, sizeof(struct push) + parts_of(core) * sizeof(struct gw_blob *));
+}
+
+void gw_core_free_push(struct gw_core *core, struct push *push)
+{
+    for (size_t i = 0; push && i < parts_of(core); i++)
         gw_blob_drop(push->part[i]);
     free(push);
 }
 
+void gw_core_free_pushes(struct gw_core *core, struct push **first)
+{
+    while (*first) {
+        struct push *push = *first;
+        *first = push->next;
+        gw_core_free_push(core, push);
+    }
+}
+
 void gw_core_drop_stage(struct gw_core *core, struct member *member)
 {
-    gw_core_free_push(member->stage, parts_of(core));
+    gw_core_free_push(core, member->stage);
     member->stage = NULL;
     member->staged = 0;
     gw_error_clear(&member->stage_error);
@@ -92,18 +106,13 @@ void gw_core_take_init(struct gw_core_peer *peer, struct gw_event *event)
 
 /* ---- parts ----------------------------------------------------------------------------------- */
 
-static struct push *new_push(size_t parts)
-{
-    return calloc(1, sizeof(struct push) + parts * sizeof(struct gw_blob *));
-}
-
 /* The push that this part belongs to: the one under way, or a new one in its place. */
 static struct push *stage_of(struct gw_core *core, struct member *member, uint64_t sequence)
 {
     if (member->stage && member->stage->sequence == sequence)
         return member->stage;
     gw_core_drop_stage(core, member);
-    member->stage = new_push(parts_of(core));
+    member->stage = gw_core_new_push(core);
     if (!member->stage)
         return NULL;
     member->stage->worker = member->worker;
@@ -256,7 +265,7 @@ static void accept_push(struct gw_core_peer *peer, uint64_t sequence,
         member->late++;
         core->late_pushes++;
         gw_core_log_late(core, member);
-        gw_core_free_push(push, parts_of(core));
+        gw_core_free_push(core, push);
     } else {
         gw_core_log_push(core, push);
         gw_core_queue_push(core, member, push);
@@ -293,12 +302,7 @@ void gw_core_take_commit(struct gw_core_peer *peer, const struct gw_event *event
 static void send_ack(struct gw_core_peer *peer, const struct gw_frame *frame,
                      const uint8_t round[GW_ACK_BYTES])
 {
-    struct gw_blob *blob = gw_blob_copy(round, GW_ACK_BYTES);
-    if (blob)
-        gw_core_send(peer, frame, blob);
-    else /* it asks again over its next session */
-        gw_session_refuse(peer->session, GW_ENOMEM, "the server is out of memory", peer->core->now);
-    gw_blob_drop(blob);
+    gw_core_send_body(peer, frame, round, GW_ACK_BYTES);
     peer->core->world.flush(peer->core->world.user, peer->link);
 }
 

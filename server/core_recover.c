@@ -197,7 +197,7 @@ static gw_status get_push(struct gw_core *core, struct reader *r, uint64_t arriv
                           struct gw_error *error)
 {
     size_t parts = gw_shard_parts(core->shard);
-    struct push *push = calloc(1, sizeof *push + parts * sizeof(struct gw_blob *));
+    struct push *push = gw_core_new_push(core);
     if (!push)
         return gw_fail(error, GW_ENOMEM, "out of memory for a push that was stored");
     push->worker = get_u32(r);
@@ -216,7 +216,7 @@ static gw_status get_push(struct gw_core *core, struct reader *r, uint64_t arriv
                   : fits ? no_memory(error)
                          : damaged(error, "a push of other parts");
     if (s) {
-        gw_core_free_push(push, parts);
+        gw_core_free_push(core, push);
         return s;
     }
     gw_core_queue_push(core, member, push);

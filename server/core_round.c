@@ -56,12 +56,7 @@ gw_status gw_core_take_pushes(struct gw_core *core, size_t count)
 
 void gw_core_end_round(struct gw_core *core, size_t contributors)
 {
-    size_t parts = gw_shard_parts(core->shard);
-    while (core->taken) {
-        struct push *push = core->taken;
-        core->taken = push->next;
-        gw_core_free_push(push, parts);
-    }
+    gw_core_free_pushes(core, &core->taken);
     core->contributors = (uint32_t)contributors;
     core->policy.round++;
 }
@@ -192,13 +187,8 @@ static void send_done(struct gw_core_peer *peer, uint64_t payloads)
                                                 .contributors = core->contributors,
                                                 .members = gw_core_count_members(core),
                                                 .payloads = payloads });
-    struct gw_blob *blob = gw_blob_copy(body, sizeof body);
-    if (blob)
-        gw_core_send(
-            peer, &(struct gw_frame){ .type = GW_PS_DONE, .sequence = peer->pull_sequence }, blob);
-    else
-        gw_session_refuse(peer->session, GW_ENOMEM, "the server is out of memory", core->now);
-    gw_blob_drop(blob);
+    const struct gw_frame frame = { .type = GW_PS_DONE, .sequence = peer->pull_sequence };
+    gw_core_send_body(peer, &frame, body, sizeof body);
 }
 
 static void send_values(struct gw_core_peer *peer, const struct gw_pull_item *items, size_t count)
