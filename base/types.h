@@ -92,6 +92,21 @@ static inline float gw_get_f32(const void *at)
     return gw_bits_float(gw_get_u32(at));
 }
 
+static inline void gw_put_f64(void *at, double v)
+{
+    uint64_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    gw_put_u64(at, bits);
+}
+
+static inline double gw_get_f64(const void *at)
+{
+    uint64_t bits = gw_get_u64(at);
+    double v;
+    memcpy(&v, &bits, sizeof v);
+    return v;
+}
+
 /* Finite by its exponent bits: holds under every compiler flag. */
 static inline int gw_is_finite(float v)
 {

@@ -52,13 +52,11 @@ static void put_u64(struct writer *w, uint64_t v)
 
 void gw_core_write_push_head(uint8_t out[GW_PUSH_HEAD], const struct push *push, size_t parts)
 {
-    uint64_t rate;
-    memcpy(&rate, &push->rate, sizeof rate);
     gw_put_u32(out, push->worker);
     gw_put_u32(out + 4, (push->raw ? PUSH_RAW : 0) | (push->leaving ? PUSH_LEAVING : 0));
     gw_put_u64(out + 8, push->sequence);
     gw_put_u64(out + 16, push->meant);
-    gw_put_u64(out + 24, rate);
+    gw_put_f64(out + 24, push->rate);
     gw_put_u64(out + 32, parts);
     gw_put_u64(out + 40, push->clock);
 }
@@ -163,6 +161,12 @@ static uint64_t get_u64(struct reader *r)
     return at ? gw_get_u64(at) : 0;
 }
 
+static double get_f64(struct reader *r)
+{
+    const uint8_t *at = get_bytes(r, 8);
+    return at ? gw_get_f64(at) : 0;
+}
+
 static gw_status damaged(struct gw_error *error, const char *what)
 {
     return gw_fail(error, GW_EPAYLOAD, "what was stored does not fit: %s", what);
@@ -206,8 +210,7 @@ static gw_status get_push(struct gw_core *core, struct reader *r, uint64_t arriv
     push->leaving = (flags & PUSH_LEAVING) != 0;
     push->sequence = get_u64(r);
     push->meant = get_u64(r);
-    uint64_t rate = get_u64(r);
-    memcpy(&push->rate, &rate, sizeof rate);
+    push->rate = get_f64(r);
     bool fits = get_u64(r) == parts;
     push->clock = get_u64(r);
     fits = fits && !r->bad;

@@ -7,21 +7,6 @@
 
 #include <ctype.h>
 
-static void put_double(uint8_t *at, double v)
-{
-    uint64_t bits;
-    memcpy(&bits, &v, sizeof bits);
-    gw_put_u64(at, bits);
-}
-
-static double get_double(const uint8_t *at)
-{
-    uint64_t bits = gw_get_u64(at);
-    double v;
-    memcpy(&v, &bits, sizeof v);
-    return v;
-}
-
 void gw_ready_write(uint8_t out[GW_READY_BYTES], const struct gw_ready_body *body)
 {
     gw_put_u64(out, body->incarnation);
@@ -58,9 +43,9 @@ void gw_clock_read(struct gw_clock_body *body, const uint8_t in[GW_CLOCK_BYTES])
 
 void gw_commit_write(uint8_t out[GW_COMMIT_BYTES], const struct gw_commit_body *body)
 {
-    put_double(out, body->rate);
+    gw_put_f64(out, body->rate);
     gw_put_u64(out + 8, body->meant);
-    put_double(out + 16, body->norm);
+    gw_put_f64(out + 16, body->norm);
     gw_put_u32(out + 24, body->parts);
     gw_put_u32(out + 28, body->leaving);
     gw_put_u64(out + 32, body->clock);
@@ -68,10 +53,10 @@ void gw_commit_write(uint8_t out[GW_COMMIT_BYTES], const struct gw_commit_body *
 
 void gw_commit_read(struct gw_commit_body *body, const uint8_t in[GW_COMMIT_BYTES])
 {
-    *body = (struct gw_commit_body){ .rate = get_double(in),
+    *body = (struct gw_commit_body){ .rate = gw_get_f64(in),
                                      .meant = gw_get_u64(in + 8),
                                      .clock = gw_get_u64(in + 32),
-                                     .norm = get_double(in + 16),
+                                     .norm = gw_get_f64(in + 16),
                                      .parts = gw_get_u32(in + 24),
                                      .leaving = (gw_get_u32(in + 28) & 1) != 0 };
 }
