@@ -22,10 +22,10 @@ struct gw_aggregator {
     const gw_param *params; /* ends with a NULL key */
     bool linear;            /* a sum, then `finish`: rows may be added one by one as decoded */
     bool whole;             /* looks at all elements of a part at once (norms): not in chunks */
-    /* linear: `sum` of n rows, which may have overflowed, to the result. */
+    /* linear: `sum` of n rows, which may have overflowed, to the result. Then the others are NULL.
+     */
     void (*finish)(const struct gw_values *values, size_t n, float *sum, size_t count);
-    /* Of packed payloads, not of floats: the spec of the codec whose merge it is. Then the others
-     * are NULL. */
+    /* Of packed payloads, not of floats: the spec of the codec whose merge it is. Likewise. */
     const char *(*codec)(const struct gw_values *values);
     size_t (*scratch_count)(const struct gw_values *values, size_t n, size_t count);
     void (*combine)(const struct gw_values *values, const float *const *rows, size_t n, float *out,

@@ -175,7 +175,7 @@ static void aggregate_and_step(const struct gw_work *work, size_t part, struct g
         decode_rows(work, part, scratch);
     for (size_t at = 0; at < count; at += chunk) {
         size_t n = gw_min_size(chunk, count - at);
-        if (a->combine && !a->linear)
+        if (a->combine)
             combine(work, scratch, at, n, out);
         step(work, part, at, n, out);
     }
