@@ -44,7 +44,7 @@ typedef struct gw_ps gw_ps;
 /* A push or pull under way; never 0. */
 typedef uint64_t gw_ps_ticket;
 
-/* Zero in any field means "you choose", or, for the six terms of the job, "whatever the server or
+/* Zero in any field means "you choose", or, for the terms of the job, "whatever the server or
  * another worker says"; who says something different from the others is refused with words that
  * name both sides. */
 typedef struct gw_ps_options {
@@ -136,9 +136,9 @@ GW_API GW_MUST_CHECK gw_status gw_ps_wait(gw_ps *ps, gw_ps_ticket ticket);
 GW_API GW_MUST_CHECK gw_status gw_ps_test(gw_ps *ps, gw_ps_ticket ticket);
 
 /* Hand in what error feedback keeps back, as this worker's last push with the learning rate of the
- * one before, and leave the job: nobody
- * waits for it any more. Waits for what is under way and for the acknowledgement. Only gw_ps_stats,
- * gw_ps_error and gw_ps_close may follow. Errors: as gw_ps_push and gw_ps_wait. */
+ * one before, and leave the job: nobody waits for it any more. Waits for what is under way and for
+ * the acknowledgement. Only gw_ps_stats, gw_ps_error and gw_ps_close may follow. Errors: as
+ * gw_ps_push and gw_ps_wait. */
 GW_API GW_MUST_CHECK gw_status gw_ps_leave(gw_ps *ps);
 
 /* ---- between steps --------------------------------------------------------------------------- */

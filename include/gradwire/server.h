@@ -11,8 +11,8 @@
  * A server keeps one shard of one job's parameters. Terms it does not give are taken from the first
  * worker (ps.h).
  *
- * Threads: gw_server_run returns on the thread that called it; gw_server_stop and gw_server_status
- * may be called from any thread meanwhile, the others may not.
+ * Threads: gw_server_run returns on the thread that called it; gw_server_stop may be called
+ * from any thread meanwhile, the others may not.
  */
 #ifndef GRADWIRE_SERVER_H
 #define GRADWIRE_SERVER_H
@@ -96,14 +96,14 @@ GW_API GW_MUST_CHECK gw_status gw_key_make(const char *path, const char *job, in
  * file is damaged), GW_ENOMEM. */
 GW_API GW_MUST_CHECK gw_status gw_key_split(const char *path);
 
-/* ---- tables, for programs that list them: row i, or NULL past the last ----------------------- */
+/* ---- tables, for programs that list them: 1 and row i, or 0 past the last -------------------- */
 
 typedef struct gw_method_info {
     const char *name, *sentence, *paper;
     const gw_param *params; /* ends with a row whose key is NULL */
 } gw_method_info;
 
-GW_API int gw_info_mode(size_t index, gw_method_info *out); /* 1, or 0 past the last */
+GW_API int gw_info_mode(size_t index, gw_method_info *out);
 GW_API int gw_info_aggregator(size_t index, gw_method_info *out);
 GW_API int gw_info_optimizer(size_t index, gw_method_info *out);
 GW_API int gw_info_durability(size_t index, gw_method_info *out);
