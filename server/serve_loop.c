@@ -233,14 +233,7 @@ gw_status gw_server_open_loop(struct gw_server *server, struct gw_error *error)
              : gw_team_open(&server->team, server->options.threads, note_computed, server, error);
 }
 
-static void close_handle(uv_handle_t *handle, void *ignored)
-{
-    (void)ignored;
-    if (!uv_is_closing(handle))
-        uv_close(handle, NULL);
-}
-
-/* Handles of ours first, by those who know them; what is left has no owner but this file. */
+/* Handles of others first, by those who know them; what is left is this file's. */
 void gw_server_close_loop(struct gw_server *server)
 {
     if (!server->has_loop)
@@ -251,7 +244,7 @@ void gw_server_close_loop(struct gw_server *server)
                            (uv_handle_t *)&server->stop, (uv_handle_t *)&server->computed };
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
         if (own[i]->type != UV_UNKNOWN_HANDLE)
-            close_handle(own[i], NULL);
+            uv_close(own[i], NULL);
     while (uv_run(&server->loop, UV_RUN_DEFAULT) != 0)
         ;
     (void)uv_loop_close(&server->loop);

@@ -104,12 +104,6 @@ const struct gw_part *gw_worker_parts(const struct gw_worker *worker, size_t *co
     return worker->parts;
 }
 
-void gw_worker_shard(const struct gw_worker *worker, int server, size_t *first, size_t *count)
-{
-    *first = worker->links[server].first;
-    *count = worker->links[server].count;
-}
-
 void gw_worker_start(struct gw_worker *worker, struct gw_blob **initial, int64_t now)
 {
     worker->initial = initial;

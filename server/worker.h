@@ -38,8 +38,6 @@ void gw_worker_close(struct gw_worker *worker); /* links were dropped; NULL is f
 
 /* All parts of all servers, in layout order; those of server s are together, in shard order. */
 const struct gw_part *gw_worker_parts(const struct gw_worker *worker, size_t *count);
-/* Of a server: its first part and how many. */
-void gw_worker_shard(const struct gw_worker *worker, int server, size_t *first, size_t *count);
 
 /* Begin. `initial`: a payload of codec raw per part, which is kept until its server has shown that
  * it has values; the caller's shares are given away. NULL for observers. */
@@ -96,16 +94,14 @@ bool gw_worker_pull_is_done(const struct gw_worker *worker);
 void gw_worker_take_pull(struct gw_worker *worker, struct gw_worker_result *result);
 void gw_worker_free_items(struct gw_worker_item *items);
 
-/* Tell whether a pull's payload is good, when it comes: decoder.h. */
-typedef gw_status gw_worker_check(void *user, size_t part, bool raw, const void *payload,
-                                  size_t bytes, struct gw_error *error);
-/* Called once, as soon as the terms are known: make what checks payloads of this pull codec.
- * `bound`: the most bytes a payload of a part may have. */
 struct gw_worker_codecs {
     void *user;
+    /* Called once, as soon as the terms are known: make what the others need. */
     gw_status (*open)(void *user, const struct gw_job *terms, struct gw_error *error);
-    gw_worker_check *check;
-    size_t (*bound)(void *user, size_t part, bool raw);
+    /* Tell whether a pull's payload is good, when it comes: decoder.h. */
+    gw_status (*check)(void *user, size_t part, bool raw, const void *payload, size_t bytes,
+                       struct gw_error *error);
+    size_t (*bound)(void *user, size_t part, bool raw); /* the most bytes of a payload */
     uint64_t (*push_spec)(void *user, size_t part);
     bool (*remembers)(void *user); /* pulls build on what was pulled before */
 };
