@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "comm/tcp.h"
+#include "session/printable.h"
 
 static const int64_t FIRST_DELAY_NS = 5000000, LAST_DELAY_NS = 200000000;
 
@@ -169,17 +170,6 @@ static void said_hello(struct tcp_link *link)
     gw_stream_flush(link->stream);
 }
 
-static void copy_printable(char *to, size_t capacity, const char *from)
-{
-    size_t i = 0;
-    for (; from[i] && i + 1 < capacity; i++)
-        to[i] = from[i];
-    to[i] = '\0';
-    for (size_t k = 0; k < i; k++)
-        if (to[k] < ' ' || to[k] > '~')
-            to[k] = '?';
-}
-
 /* The text as a whole has to be equal, so whatever a version adds to it is compared. */
 static void said_terms(struct tcp_link *link, const struct gw_event *event)
 {
@@ -195,7 +185,8 @@ static void said_terms(struct tcp_link *link, const struct gw_event *event)
         gw_stream_flush(link->stream);
         return;
     }
-    copy_printable(theirs, sizeof theirs, text);
+    snprintf(theirs, sizeof theirs, "%.*s", (int)sizeof theirs - 1, text);
+    gw_make_printable(theirs, strlen(theirs));
     snprintf(words, sizeof words, "rank %d says \"%s\", rank %d says \"%s\"", worker, theirs,
              engine->group.rank, ours);
     if (gw_tcp_group_knows(&engine->group, text))

@@ -4,6 +4,7 @@
 #include "server/core_inside.h"
 
 #include "compress/codec.h"
+#include "session/printable.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -15,9 +16,7 @@
 static void make_safe(char *line)
 {
     static const char field[] = " why=\"";
-    for (char *at = line; *at; at++)
-        if (*at < ' ' || *at > '~')
-            *at = '?';
+    gw_make_printable(line, strlen(line));
     char *why = strstr(line, field);
     for (char *at = why ? why + sizeof field - 1 : NULL; at && *at && at[1]; at++)
         if (*at == '"')

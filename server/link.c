@@ -8,7 +8,6 @@
 #include "base/types.h"
 #include "compress/codec.h"
 
-#include <ctype.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -375,8 +374,7 @@ static void take_done(struct link *link, const struct gw_event *event, int64_t n
 static void take_beat(struct link *link, const struct gw_event *event)
 {
     size_t length = gw_min_size(event->frame.length, sizeof link->hint - 1);
-    for (size_t i = 0; i < length; i++)
-        link->hint[i] = (char)(isprint(event->payload[i]) ? event->payload[i] : '?');
+    memcpy(link->hint, event->payload, length); /* the session has made it printable */
     link->hint[length] = '\0';
 }
 

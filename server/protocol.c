@@ -4,8 +4,7 @@
 #include "server/protocol.h"
 
 #include "base/types.h"
-
-#include <ctype.h>
+#include "session/printable.h"
 
 void gw_ready_write(uint8_t out[GW_READY_BYTES], const struct gw_ready_body *body)
 {
@@ -109,9 +108,10 @@ void gw_nak_read(struct gw_error *error, const uint8_t *in, size_t bytes)
 {
     char words[GW_ERROR_TEXT];
     size_t length = bytes > 4 ? gw_min_size(bytes - 4, sizeof words - 1) : 0;
-    for (size_t i = 0; i < length; i++)
-        words[i] = (char)(isprint(in[4 + i]) ? in[4 + i] : '?');
+    if (length > 0)
+        memcpy(words, in + 4, length);
     words[length] = '\0';
+    gw_make_printable(words, length);
     int32_t status = bytes >= 4 ? (int32_t)gw_get_u32(in) : 0;
     if (status >= 0 || status < GW_EIO)
         status = GW_EPEER;

@@ -6,6 +6,7 @@
 #include "session/address.h"
 
 #include "base/types.h"
+#include "session/printable.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -30,22 +31,17 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* What may stand in words: a terminal is not to be steered by an address. */
-static void quote(char out[QUOTED + 4], const char *text, size_t length)
-{
-    size_t n = gw_min_size(length, QUOTED);
-    for (size_t i = 0; i < n; i++)
-        out[i] = text[i] >= 0x20 && text[i] < 0x7f ? text[i] : '?';
-    snprintf(out + n, 4, "%s", length > n ? "..." : "");
-}
-
 static gw_status wrong(const char *text, size_t length, const char *why, struct gw_error *error)
 {
-    char shown[QUOTED + 4];
-    quote(shown, text, length);
+    char shown[QUOTED + 1];
+    size_t n = gw_min_size(length, QUOTED);
+    if (n > 0)
+        memcpy(shown, text, n);
+    shown[n] = '\0';
+    gw_make_printable(shown, n);
     return gw_fail(error, GW_ESPEC,
-                   "the address \"%s\" %s; expected tcp:HOST:PORT, tcp:[IPV6]:PORT or unix:PATH",
-                   shown, why);
+                   "the address \"%s%s\" %s; expected tcp:HOST:PORT, tcp:[IPV6]:PORT or unix:PATH",
+                   shown, length > n ? "..." : "", why);
 }
 
 static bool begins(const char *text, size_t length, const char *with)

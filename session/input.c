@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/types.h"
+#include "session/printable.h"
 
 /* ---- judging a header ------------------------------------------------------------------------ */
 
@@ -194,20 +195,13 @@ void gw_session_forget_input(struct gw_session *session)
 
 /* ---- a whole frame --------------------------------------------------------------------------- */
 
-void gw_text_make_printable(uint8_t *text, size_t bytes)
-{
-    for (size_t i = 0; i < bytes; i++)
-        if (text[i] < 0x20 || text[i] > 0x7e)
-            text[i] = '?';
-}
-
 static void hear_refuse(struct gw_session *session)
 {
     struct gw_error error;
     uint8_t *words = session->small + GW_REFUSE_STATUS;
     size_t bytes = session->frame.length - GW_REFUSE_STATUS;
     gw_status status = (gw_status)(int32_t)gw_get_u32(session->small);
-    gw_text_make_printable(words, bytes);
+    gw_make_printable(words, bytes);
     if (status >= 0 || strcmp(gw_status_name(status), "GW_UNKNOWN") == 0)
         status = GW_EPEER;
     if (bytes > 0)
@@ -237,7 +231,7 @@ static gw_status use_frame(struct gw_session *session, int64_t now, struct gw_er
         hear_refuse(session);
         return GW_OK;
     case GW_FRAME_BEAT:
-        gw_text_make_printable(session->payload, session->frame.length);
+        gw_make_printable(session->payload, session->frame.length);
         session->told = GW_EVENT_BEAT;
         return GW_OK;
     case GW_FRAME_BYE:

@@ -17,6 +17,7 @@ libsession_la_SOURCES = \
 	session/net.c session/net.h \
 	session/output.c \
 	session/pipe.c session/pipe.h \
+	session/printable.c session/printable.h \
 	session/session.c session/session.h session/session_inside.h \
 	session/socket.c \
 	session/strangers.c session/strangers.h \

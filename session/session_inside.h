@@ -99,7 +99,6 @@ bool gw_session_expire(struct gw_session *session, int64_t now);
 /* ---- input.c --------------------------------------------------------------------------------- */
 
 void gw_session_forget_input(struct gw_session *session); /* a frame not yet told, and its memory */
-void gw_text_make_printable(uint8_t *text, size_t bytes);
 
 /* ---- handshake.c ----------------------------------------------------------------------------- */
 
