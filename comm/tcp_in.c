@@ -45,12 +45,12 @@ static gw_status place(struct tcp_peer *peer, const struct gw_frame *frame, uint
                        struct gw_error *error)
 {
     struct tcp_lane *lane = gw_tcp_lane_find(peer, frame->spec, frame->tensor);
-    if (frame->length == 0 || gw_tcp_context_shut(peer, frame->spec))
+    if (frame->flags == GW_TCP_CUT || gw_tcp_context_shut(peer, frame->spec))
         return GW_OK;
     if (lane)
         meet(lane);
     struct tcp_op *op = lane ? lane->into : NULL;
-    if (op && !op->overflow && frame->length <= op->bytes - op->offset) {
+    if (op && frame->length > 0 && !op->overflow && frame->length <= op->bytes - op->offset) {
         *room = op->buffer + op->offset;
         op->placing = true;
     }

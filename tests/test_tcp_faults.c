@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "comm/tcp.h"
 #include "session/stream.h"
 #include "tests/tcp_ranks.h"
 
@@ -305,6 +306,41 @@ START_TEST(a_busy_rank_is_alive)
 }
 END_TEST
 
+/* A message without a byte costs memory, too, so the limit holds for it. */
+START_TEST(empty_messages_have_a_limit)
+{
+    enum { MOST = 4 * GW_TCP_WINDOW / GW_TCP_OVERHEAD + 2 };
+    struct tcp_peer *peer = calloc(1, sizeof *peer);
+    struct tcp_engine engine = { .peers = peer, .opened = true, .poked = true };
+    struct tcp_link link = { .engine = &engine, .peer = peer };
+    struct gw_error error = { .status = GW_OK };
+    gw_status s = GW_OK;
+    int count = 0;
+    ck_assert_ptr_nonnull(peer);
+    pthread_mutex_init(&engine.lock, NULL);
+    peer->engine = &engine;
+    peer->link = &link;
+    peer->rank = 1;
+    peer->state = TCP_READY;
+    for (; count <= MOST && !s; count++) {
+        uint8_t *room = NULL;
+        struct gw_event event = {
+            .kind = GW_EVENT_FRAME,
+            .frame = { .type = GW_TCP_MESSAGE, .flags = GW_TCP_LAST, .sequence = peer->in_sequence }
+        };
+        s = gw_tcp_admit(&link, &event.frame, &room, &error);
+        if (!s)
+            ck_assert_int_eq(gw_tcp_take(peer, &event), GW_OK);
+    }
+    ck_assert_msg(s == GW_ECAPACITY && strstr(error.text, "told to hold"),
+                  "expected GW_ECAPACITY after %d empty messages, got %s after %d: %s", MOST,
+                  gw_status_name(s), count, error.text);
+    gw_tcp_lanes_free(peer);
+    pthread_mutex_destroy(&engine.lock);
+    free(peer);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("tcp_faults");
@@ -321,6 +357,7 @@ int main(void)
     tcase_set_timeout(t, 30);
     tcase_add_loop_test(t, a_dead_rank_is_named_at_once, 0, 4);
     tcase_add_test(t, a_busy_rank_is_alive);
+    tcase_add_test(t, empty_messages_have_a_limit);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
