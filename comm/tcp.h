@@ -270,6 +270,10 @@ struct tcp_op *gw_tcp_queue_pop(struct tcp_queue *queue);
 bool gw_tcp_queue_remove(struct tcp_queue *queue, struct tcp_op *op);
 void gw_tcp_op_finish(struct tcp_op *op, gw_status status);
 void gw_tcp_op_receive(struct tcp_op *op, const uint8_t *bytes, size_t count); /* NULL: placed */
+/* The one that is not whole: the last, if any. */
+struct tcp_kept *gw_tcp_kept_growing(const struct tcp_lane *lane);
+void gw_tcp_kept_push(struct tcp_lane *lane, struct tcp_kept *kept);
+struct tcp_kept *gw_tcp_kept_take(struct tcp_lane *lane, struct tcp_kept *kept); /* out of it */
 void gw_tcp_kept_free(struct tcp_kept *kept);
 void gw_tcp_kept_move(struct tcp_kept *kept, struct tcp_op *op); /* frees it */
 void gw_tcp_kept_less(struct tcp_peer *peer, size_t bytes);

@@ -36,7 +36,7 @@ static gw_status check(const struct tcp_peer *peer, const struct gw_frame *frame
 /* A message begins: does it meet a receive? */
 static void meet(struct tcp_lane *lane)
 {
-    bool under_way = lane->into || lane->drops || (lane->last && !lane->last->whole);
+    bool under_way = lane->into || lane->drops || gw_tcp_kept_growing(lane);
     if (!under_way)
         lane->into = gw_tcp_queue_pop(&lane->receives);
 }
@@ -99,25 +99,22 @@ static void count_kept(struct tcp_peer *peer, size_t bytes)
     gw_tcp_news(peer);
 }
 
-static struct tcp_kept *growing(struct tcp_peer *peer, struct tcp_lane *lane)
+static struct tcp_kept *grow(struct tcp_peer *peer, struct tcp_lane *lane)
 {
-    if (lane->last && !lane->last->whole)
-        return lane->last;
-    struct tcp_kept *kept = calloc(1, sizeof *kept);
+    struct tcp_kept *kept = gw_tcp_kept_growing(lane);
+    if (kept)
+        return kept;
+    kept = calloc(1, sizeof *kept);
     if (!kept)
         return NULL;
-    if (lane->last)
-        lane->last->next = kept;
-    else
-        lane->first = kept;
-    lane->last = kept;
+    gw_tcp_kept_push(lane, kept);
     count_kept(peer, GW_TCP_OVERHEAD);
     return kept;
 }
 
 static gw_status keep(struct tcp_peer *peer, struct tcp_lane *lane, struct gw_event *event)
 {
-    struct tcp_kept *kept = growing(peer, lane);
+    struct tcp_kept *kept = grow(peer, lane);
     if (!kept)
         return GW_ENOMEM;
     if (event->frame.length > 0) {
@@ -162,15 +159,10 @@ static void cut(struct tcp_peer *peer, struct tcp_lane *lane)
         lane->into = NULL;
         return;
     }
-    if (!lane->last || lane->last->whole)
+    struct tcp_kept *gone = gw_tcp_kept_growing(lane);
+    if (!gone)
         return;
-    struct tcp_kept **at = &lane->first, *before = NULL, *gone = lane->last;
-    while (*at != gone) {
-        before = *at;
-        at = &(*at)->next;
-    }
-    *at = NULL;
-    lane->last = before;
+    (void)gw_tcp_kept_take(lane, gone);
     gw_tcp_kept_less(peer, gone->bytes + GW_TCP_OVERHEAD);
     gw_tcp_kept_free(gone);
 }

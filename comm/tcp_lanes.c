@@ -163,12 +163,33 @@ void gw_tcp_kept_less(struct tcp_peer *peer, size_t bytes)
     gw_tcp_news(peer);
 }
 
-static struct tcp_kept *take_kept(struct tcp_lane *lane)
+struct tcp_kept *gw_tcp_kept_growing(const struct tcp_lane *lane)
 {
-    struct tcp_kept *kept = lane->first;
-    lane->first = kept->next;
-    if (!lane->first)
-        lane->last = NULL;
+    return lane->last && !lane->last->whole ? lane->last : NULL;
+}
+
+void gw_tcp_kept_push(struct tcp_lane *lane, struct tcp_kept *kept)
+{
+    if (lane->last)
+        lane->last->next = kept;
+    else
+        lane->first = kept;
+    lane->last = kept;
+}
+
+struct tcp_kept *gw_tcp_kept_take(struct tcp_lane *lane, struct tcp_kept *kept)
+{
+    struct tcp_kept *before = NULL, *at = lane->first;
+    while (at != kept) {
+        before = at;
+        at = at->next;
+    }
+    if (before)
+        before->next = kept->next;
+    else
+        lane->first = kept->next;
+    if (lane->last == kept)
+        lane->last = before;
     return kept;
 }
 
@@ -219,11 +240,7 @@ static gw_status keep_own(struct tcp_lane *lane, struct tcp_op *op)
     kept->op = op;
     kept->whole = true;
     op->self = kept;
-    if (lane->last)
-        lane->last->next = kept;
-    else
-        lane->first = kept;
-    lane->last = kept;
+    gw_tcp_kept_push(lane, kept);
     return GW_OK;
 }
 
@@ -258,7 +275,7 @@ static void take_first(struct tcp_op *op, struct tcp_kept **came)
 {
     struct tcp_peer *peer = op->peer;
     struct tcp_lane *lane = op->lane;
-    struct tcp_kept *kept = take_kept(lane);
+    struct tcp_kept *kept = gw_tcp_kept_take(lane, lane->first);
     if (kept->op) {
         meet_oneself(kept->op, op);
         free(kept);
@@ -300,28 +317,11 @@ gw_status gw_tcp_post_recv(struct tcp_op *op, uint64_t context, uint32_t channel
 
 /* ---- taking back ----------------------------------------------------------------------------- */
 
-static void forget_own(struct tcp_op *op)
-{
-    struct tcp_lane *lane = op->lane;
-    struct tcp_kept *before = NULL, *at = lane->first;
-    while (at != op->self) {
-        before = at;
-        at = at->next;
-    }
-    if (before)
-        before->next = at->next;
-    else
-        lane->first = at->next;
-    if (lane->last == at)
-        lane->last = before;
-    free(at);
-}
-
 static bool withdraw_send(struct tcp_op *op)
 {
     struct tcp_lane *lane = op->lane;
     if (op->self) {
-        forget_own(op);
+        gw_tcp_kept_free(gw_tcp_kept_take(lane, op->self));
         return true;
     }
     if (op->pieces > 0) {
@@ -386,17 +386,10 @@ static void fail_receives(struct tcp_peer *peer, struct tcp_lane *lane)
     lane->drops = false;
     while ((op = gw_tcp_queue_pop(&lane->receives)))
         gw_tcp_op_finish(op, GW_ETRANSPORT);
-    if (lane->last && !lane->last->whole && !lane->last->op) {
-        struct tcp_kept *last = lane->last, **at = &lane->first;
-        struct tcp_kept *before = NULL;
-        while (*at != last) {
-            before = *at;
-            at = &(*at)->next;
-        }
-        *at = NULL;
-        lane->last = before;
-        peer->kept -= last->bytes + GW_TCP_OVERHEAD;
-        gw_tcp_kept_free(last);
+    struct tcp_kept *part = gw_tcp_kept_growing(lane);
+    if (part) {
+        peer->kept -= part->bytes + GW_TCP_OVERHEAD;
+        gw_tcp_kept_free(gw_tcp_kept_take(lane, part));
     }
     lane->asks = 0;
 }
@@ -431,7 +424,7 @@ void gw_tcp_lanes_purge(struct tcp_peer *peer, const uint64_t *context)
             if (!concerns(lane, context))
                 continue;
             while (lane->first) {
-                struct tcp_kept *kept = take_kept(lane);
+                struct tcp_kept *kept = gw_tcp_kept_take(lane, lane->first);
                 freed += kept->bytes + GW_TCP_OVERHEAD;
                 gw_tcp_kept_free(kept);
             }
