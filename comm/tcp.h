@@ -259,7 +259,8 @@ struct tcp_lane *gw_tcp_lane_find(const struct tcp_peer *peer, uint64_t context,
 struct tcp_lane *gw_tcp_lane_get(struct tcp_peer *peer, uint64_t context, uint32_t channel);
 void gw_tcp_lane_rest(struct tcp_peer *peer, struct tcp_lane *lane); /* spare it if it is empty */
 void gw_tcp_lane_turn(struct tcp_peer *peer, struct tcp_lane *lane); /* it has something to send */
-void gw_tcp_lanes_each(struct tcp_peer *peer,
+/* Those of a context (NULL: all); `call` does not rest other lanes. */
+void gw_tcp_lanes_each(struct tcp_peer *peer, const uint64_t *context,
                        void (*call)(struct tcp_peer *peer, struct tcp_lane *lane));
 void gw_tcp_lanes_fail(struct tcp_peer *peer, const uint64_t *context);  /* NULL: all */
 void gw_tcp_lanes_purge(struct tcp_peer *peer, const uint64_t *context); /* NULL: all */

@@ -95,7 +95,7 @@ static void count_kept(struct tcp_peer *peer, size_t bytes)
     if (peer->holds || peer->kept <= peer->engine->kept_max)
         return;
     peer->holds = peer->asks = true;
-    gw_tcp_lanes_each(peer, ask_for_posted);
+    gw_tcp_lanes_each(peer, NULL, ask_for_posted);
     gw_tcp_news(peer);
 }
 
@@ -226,13 +226,13 @@ static gw_status take_locked(struct tcp_peer *peer, struct gw_event *event)
         return take_message(peer, event);
     case GW_TCP_HOLD:
         peer->held = true;
-        gw_tcp_lanes_each(peer, disallow);
+        gw_tcp_lanes_each(peer, NULL, disallow);
         return GW_OK;
     case GW_TCP_GO:
         return go(peer, &event->frame);
     case GW_TCP_RESUME:
         peer->held = false;
-        gw_tcp_lanes_each(peer, resume);
+        gw_tcp_lanes_each(peer, NULL, resume);
         return GW_OK;
     default:
         s = gw_tcp_context_left(peer, event->frame.spec);

@@ -101,12 +101,14 @@ void gw_tcp_lane_rest(struct tcp_peer *peer, struct tcp_lane *lane)
     peer->lanes_count--;
 }
 
-void gw_tcp_lanes_each(struct tcp_peer *peer,
+void gw_tcp_lanes_each(struct tcp_peer *peer, const uint64_t *context,
                        void (*call)(struct tcp_peer *peer, struct tcp_lane *lane))
 {
     for (int i = 0; i < GW_TCP_LANES; i++) {
         for (struct tcp_lane *next, *lane = peer->lanes[i]; lane; lane = next) {
             next = lane->next;
+            if (context && lane->context != *context)
+                continue;
             call(peer, lane);
             gw_tcp_lane_rest(peer, lane);
         }
@@ -159,7 +161,7 @@ void gw_tcp_kept_less(struct tcp_peer *peer, size_t bytes)
     if (!peer->holds || peer->kept > peer->engine->kept_max / 2)
         return;
     peer->holds = peer->asks = false;
-    gw_tcp_lanes_each(peer, no_asks);
+    gw_tcp_lanes_each(peer, NULL, no_asks);
     gw_tcp_news(peer);
 }
 
@@ -364,18 +366,6 @@ bool gw_tcp_withdraw(struct tcp_op *op)
 
 /* ---- ends ------------------------------------------------------------------------------------ */
 
-static void fail_sends(struct tcp_lane *lane)
-{
-    struct tcp_op *op;
-    while ((op = gw_tcp_queue_pop(&lane->sends))) {
-        op->failed = true; /* while the session has a part of it the buffer is not free */
-        if (op->pieces == 0)
-            gw_tcp_op_finish(op, GW_ETRANSPORT);
-    }
-    lane->cut = false;
-    lane->allowed = 0;
-}
-
 /* What is whole stays: it may be received yet. */
 static void fail_receives(struct tcp_peer *peer, struct tcp_lane *lane)
 {
@@ -394,59 +384,55 @@ static void fail_receives(struct tcp_peer *peer, struct tcp_lane *lane)
     lane->asks = 0;
 }
 
-static bool concerns(const struct tcp_lane *lane, const uint64_t *context)
+static void fail_both(struct tcp_peer *peer, struct tcp_lane *lane)
 {
-    return !context || lane->context == *context;
+    struct tcp_op *op;
+    while ((op = gw_tcp_queue_pop(&lane->sends))) {
+        op->failed = true; /* while the session has a part of it the buffer is not free */
+        if (op->pieces == 0)
+            gw_tcp_op_finish(op, GW_ETRANSPORT);
+    }
+    lane->cut = false;
+    lane->allowed = 0;
+    fail_receives(peer, lane);
 }
 
 void gw_tcp_lanes_fail(struct tcp_peer *peer, const uint64_t *context)
 {
-    for (int i = 0; i < GW_TCP_LANES; i++) {
-        for (struct tcp_lane *next, *lane = peer->lanes[i]; lane; lane = next) {
-            next = lane->next;
-            if (!concerns(lane, context))
-                continue;
-            if (!context) /* else what is sent is dropped there */
-                fail_sends(lane);
-            fail_receives(peer, lane);
-            gw_tcp_lane_rest(peer, lane);
-        }
-    }
+    /* What is sent to a context that the peer has left is dropped there. */
+    gw_tcp_lanes_each(peer, context, context ? fail_receives : fail_both);
 }
 
 /* Its operations are over. */
+static void purge(struct tcp_peer *peer, struct tcp_lane *lane)
+{
+    while (lane->first) {
+        struct tcp_kept *kept = gw_tcp_kept_take(lane, lane->first);
+        peer->kept -= kept->bytes + GW_TCP_OVERHEAD;
+        gw_tcp_kept_free(kept);
+    }
+    lane->drops = lane->cut = false;
+    lane->asks = lane->allowed = 0;
+}
+
 void gw_tcp_lanes_purge(struct tcp_peer *peer, const uint64_t *context)
 {
-    size_t freed = 0;
-    for (int i = 0; i < GW_TCP_LANES; i++) {
-        for (struct tcp_lane *next, *lane = peer->lanes[i]; lane; lane = next) {
-            next = lane->next;
-            if (!concerns(lane, context))
-                continue;
-            while (lane->first) {
-                struct tcp_kept *kept = gw_tcp_kept_take(lane, lane->first);
-                freed += kept->bytes + GW_TCP_OVERHEAD;
-                gw_tcp_kept_free(kept);
-            }
-            lane->drops = lane->cut = false;
-            lane->asks = lane->allowed = 0;
-            gw_tcp_lane_rest(peer, lane);
-        }
+    gw_tcp_lanes_each(peer, context, purge);
+    gw_tcp_kept_less(peer, 0);
+}
+
+static void free_lanes(struct tcp_lane *lane)
+{
+    for (struct tcp_lane *next; lane; lane = next) {
+        next = lane->next;
+        free(lane);
     }
-    gw_tcp_kept_less(peer, freed);
 }
 
 void gw_tcp_lanes_free(struct tcp_peer *peer)
 {
     gw_tcp_lanes_purge(peer, NULL);
-    for (int i = 0; i < GW_TCP_LANES; i++) {
-        for (struct tcp_lane *next, *lane = peer->lanes[i]; lane; lane = next) {
-            next = lane->next;
-            free(lane);
-        }
-    }
-    for (struct tcp_lane *next, *lane = peer->spare; lane; lane = next) {
-        next = lane->next;
-        free(lane);
-    }
+    for (int i = 0; i < GW_TCP_LANES; i++)
+        free_lanes(peer->lanes[i]);
+    free_lanes(peer->spare);
 }
