@@ -401,6 +401,7 @@ void gw_tcp_lanes_fail(struct tcp_peer *peer, const uint64_t *context)
 {
     /* What is sent to a context that the peer has left is dropped there. */
     gw_tcp_lanes_each(peer, context, context ? fail_receives : fail_both);
+    gw_tcp_kept_less(peer, 0);
 }
 
 /* Its operations are over. */

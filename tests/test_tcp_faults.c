@@ -306,38 +306,84 @@ START_TEST(a_busy_rank_is_alive)
 }
 END_TEST
 
+/* ---- a peer without a connection ------------------------------------------------------------- */
+
+struct lone {
+    struct tcp_engine engine;
+    struct tcp_peer peer;
+    struct tcp_link link;
+    struct gw_error error;
+};
+
+static struct lone *lone_open(void)
+{
+    struct lone *lone = calloc(1, sizeof *lone);
+    ck_assert_ptr_nonnull(lone);
+    lone->engine.opened = lone->engine.poked = true; /* there is no thread to be woken */
+    pthread_mutex_init(&lone->engine.lock, NULL);
+    pthread_cond_init(&lone->engine.rung, NULL);
+    lone->peer.engine = &lone->engine;
+    lone->peer.rank = 1;
+    lone->peer.state = TCP_READY;
+    lone->peer.link = &lone->link;
+    lone->link = (struct tcp_link){ .engine = &lone->engine, .peer = &lone->peer };
+    return lone;
+}
+
+static void lone_close(struct lone *lone)
+{
+    gw_tcp_lanes_free(&lone->peer);
+    gw_tcp_contexts_free(lone->peer.contexts);
+    pthread_cond_destroy(&lone->engine.rung);
+    pthread_mutex_destroy(&lone->engine.lock);
+    free(lone);
+}
+
+/* A frame with a payload of zeros comes. */
+static gw_status lone_hear(struct lone *lone, uint8_t type, uint8_t flags, uint32_t length)
+{
+    uint8_t *room = NULL;
+    struct gw_event event = { .kind = GW_EVENT_FRAME };
+    event.frame = (struct gw_frame){ .type = type, .flags = flags, .length = length, .spec = 5 };
+    event.frame.sequence = lone->peer.in_sequence;
+    gw_status s = gw_tcp_admit(&lone->link, &event.frame, &room, &lone->error);
+    if (s)
+        return s;
+    event.placed = room != NULL;
+    event.payload = room ? room : calloc(1, (size_t)length + 1);
+    ck_assert_ptr_nonnull(event.payload);
+    s = gw_tcp_take(&lone->peer, &event);
+    gw_event_release(&event);
+    return s;
+}
+
 /* A message without a byte costs memory, too, so the limit holds for it. */
 START_TEST(empty_messages_have_a_limit)
 {
     enum { MOST = 4 * GW_TCP_WINDOW / GW_TCP_OVERHEAD + 2 };
-    struct tcp_peer *peer = calloc(1, sizeof *peer);
-    struct tcp_engine engine = { .peers = peer, .opened = true, .poked = true };
-    struct tcp_link link = { .engine = &engine, .peer = peer };
-    struct gw_error error = { .status = GW_OK };
+    struct lone *lone = lone_open();
     gw_status s = GW_OK;
     int count = 0;
-    ck_assert_ptr_nonnull(peer);
-    pthread_mutex_init(&engine.lock, NULL);
-    peer->engine = &engine;
-    peer->link = &link;
-    peer->rank = 1;
-    peer->state = TCP_READY;
-    for (; count <= MOST && !s; count++) {
-        uint8_t *room = NULL;
-        struct gw_event event = {
-            .kind = GW_EVENT_FRAME,
-            .frame = { .type = GW_TCP_MESSAGE, .flags = GW_TCP_LAST, .sequence = peer->in_sequence }
-        };
-        s = gw_tcp_admit(&link, &event.frame, &room, &error);
-        if (!s)
-            ck_assert_int_eq(gw_tcp_take(peer, &event), GW_OK);
-    }
-    ck_assert_msg(s == GW_ECAPACITY && strstr(error.text, "told to hold"),
+    for (; count <= MOST && !s; count++)
+        s = lone_hear(lone, GW_TCP_MESSAGE, GW_TCP_LAST, 0);
+    ck_assert_msg(s == GW_ECAPACITY && strstr(lone->error.text, "told to hold"),
                   "expected GW_ECAPACITY after %d empty messages, got %s after %d: %s", MOST,
-                  gw_status_name(s), count, error.text);
-    gw_tcp_lanes_free(peer);
-    pthread_mutex_destroy(&engine.lock);
-    free(peer);
+                  gw_status_name(s), count, lone->error.text);
+    lone_close(lone);
+}
+END_TEST
+
+/* What a rank that leaves has sent in part is thrown away, and what it was held for is gone. */
+START_TEST(who_leaves_is_held_no_more)
+{
+    struct lone *lone = lone_open();
+    lone->engine.kept_max = 1000;
+    ck_assert_int_eq(lone_hear(lone, GW_TCP_MESSAGE, 0, 5000), GW_OK);
+    ck_assert(lone->peer.holds);
+    ck_assert_int_eq(lone_hear(lone, GW_TCP_LEAVE, 0, 0), GW_OK);
+    ck_assert_uint_eq(lone->peer.kept, 0);
+    ck_assert(!lone->peer.holds);
+    lone_close(lone);
 }
 END_TEST
 
@@ -357,7 +403,10 @@ int main(void)
     tcase_set_timeout(t, 30);
     tcase_add_loop_test(t, a_dead_rank_is_named_at_once, 0, 4);
     tcase_add_test(t, a_busy_rank_is_alive);
+    suite_add_tcase(suite, t);
+    t = tcase_create("limits");
     tcase_add_test(t, empty_messages_have_a_limit);
+    tcase_add_test(t, who_leaves_is_held_no_more);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
