@@ -9,6 +9,7 @@
 
 #include <gradwire/info.h>
 
+#include "base/digest.h"
 #include "base/random.h"
 #include "comm/tcp.h"
 
@@ -60,15 +61,6 @@ static gw_status parse_lines(struct gw_tcp_group *group, const char *text, size_
     return GW_OK;
 }
 
-/* FNV-1a, then mixed: it has to tell files apart, not to withstand anyone. */
-static uint64_t digest_of(const char *text, size_t length)
-{
-    uint64_t hash = 0xcbf29ce484222325u;
-    for (size_t i = 0; i < length; i++)
-        hash = (hash ^ (uint8_t)text[i]) * 0x100000001b3u;
-    return gw_mix64(hash);
-}
-
 gw_status gw_tcp_group_parse(struct gw_tcp_group *group, const char *text, size_t length,
                              const char *path, struct gw_error *error)
 {
@@ -81,7 +73,7 @@ gw_status gw_tcp_group_parse(struct gw_tcp_group *group, const char *text, size_
         group->addresses = NULL;
         return s;
     }
-    group->digest = digest_of(text, length);
+    group->digest = gw_digest(text, length, 0);
     group->job = gw_mix64(group->digest ^ (uint64_t)group->ranks);
     return GW_OK;
 }
