@@ -8,10 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/random.h"
 #include "comm/tcp.h"
+#include "session/instance.h"
 
 enum { TICK_MS = 10, LINGER_MS = 1500 };
 
@@ -322,7 +321,7 @@ static struct tcp_engine *new_engine(const struct gw_tcp_group *group)
     engine->group = *group;
     engine->users = 1;
     engine->kept_max = GW_TCP_KEPT_MAX;
-    engine->instance = gw_mix64((uint64_t)gw_now_ns() ^ (uint64_t)getpid() << 32);
+    engine->instance = gw_instance_new();
     init_lock(engine);
     prepare_peers(engine);
     return engine;
