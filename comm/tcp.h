@@ -248,6 +248,7 @@ void gw_tcp_news(struct tcp_peer *peer);                       /* let the thread
 /* ---- tcp_join.c: on the thread --------------------------------------------------------------- */
 
 extern const struct gw_stream_calls gw_tcp_calls;
+bool gw_tcp_link_is_ready(const struct tcp_link *link); /* its peer uses it */
 gw_status gw_tcp_listen(struct tcp_engine *engine, struct gw_error *error);
 void gw_tcp_connect_absent(struct tcp_engine *engine);
 void gw_tcp_lose(struct tcp_peer *peer, gw_status status, const char *words);

@@ -73,14 +73,14 @@ static void say_goodbye(struct tcp_engine *engine)
     for (struct tcp_link *link = engine->links; link; link = next) {
         next = link->next;
         struct gw_session *session = gw_stream_session(link->stream);
-        if (link->peer && link->peer->link == link && gw_session_is_ready(session)) {
+        if (!gw_tcp_link_is_ready(link)) {
+            gw_stream_drop(link->stream, false);
+        } else if (gw_session_is_ready(session)) {
             if (engine->why[0])
                 gw_session_refuse(session, GW_EPEER, engine->why, now);
             else
                 gw_session_bye(session, now);
             gw_stream_flush(link->stream);
-        } else if (!link->peer || link->peer->link != link) {
-            gw_stream_drop(link->stream, false);
         }
     }
 }

@@ -66,7 +66,7 @@ gw_status gw_tcp_admit(void *user, const struct gw_frame *frame, uint8_t **room,
 {
     struct tcp_link *link = user;
     struct tcp_peer *peer = link->peer;
-    if (!peer || peer->link != link)
+    if (!gw_tcp_link_is_ready(link))
         return gw_fail(error, GW_ESTATE, "tcp: a frame from a rank that is not connected");
     gw_tcp_lock(link->engine);
     gw_status s = check(peer, frame, error);
@@ -254,7 +254,7 @@ gw_status gw_tcp_take(struct tcp_peer *peer, struct gw_event *event)
 void gw_tcp_frame(struct tcp_link *link, struct gw_event *event)
 {
     struct tcp_engine *engine = link->engine;
-    if (!link->peer || link->peer->link != link)
+    if (!gw_tcp_link_is_ready(link))
         return;
     gw_status s = gw_tcp_take(link->peer, event);
     if (!s)

@@ -41,7 +41,7 @@ void gw_tcp_links_free(struct tcp_engine *engine)
         free_link(engine->links);
 }
 
-static bool is_ready(const struct tcp_link *link)
+bool gw_tcp_link_is_ready(const struct tcp_link *link)
 {
     return link->peer && link->peer->link == link;
 }
@@ -110,7 +110,7 @@ static void try_again(struct tcp_peer *peer, const struct gw_error *error)
 static void ended(struct tcp_link *link, const struct gw_event *event)
 {
     struct tcp_engine *engine = link->engine;
-    if (is_ready(link)) {
+    if (gw_tcp_link_is_ready(link)) {
         gw_tcp_lose(link->peer, event->error.status, event->error.text);
     } else if (link->peer) {
         try_again(link->peer, &event->error);
@@ -119,7 +119,7 @@ static void ended(struct tcp_link *link, const struct gw_event *event)
         copy_words(engine->stranger, event->error.text);
         gw_tcp_unlock(engine);
     }
-    if (!is_ready(link))
+    if (!gw_tcp_link_is_ready(link))
         link->peer = NULL;
 }
 
@@ -258,7 +258,7 @@ static void on_gone(void *user, struct gw_stream *stream)
     if (!link)
         return;
     struct tcp_engine *engine = link->engine;
-    if (is_ready(link))
+    if (gw_tcp_link_is_ready(link))
         gw_tcp_lose(link->peer, GW_ETRANSPORT, "the connection was given up");
     else if (link->peer)
         link->peer->connecting = false;
