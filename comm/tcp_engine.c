@@ -21,11 +21,18 @@ void gw_tcp_lock(struct tcp_engine *engine)
     pthread_mutex_lock(&engine->lock);
 }
 
-void gw_tcp_unlock(struct tcp_engine *engine)
+/* The lock is about to be let go: is the thread to be woken? */
+static bool take_wants(struct tcp_engine *engine)
 {
     bool poke = engine->wants && !engine->poked;
     engine->poked |= poke;
     engine->wants = false;
+    return poke;
+}
+
+void gw_tcp_unlock(struct tcp_engine *engine)
+{
+    bool poke = take_wants(engine);
     pthread_mutex_unlock(&engine->lock);
     if (poke)
         (void)uv_async_send(&engine->async);
@@ -42,11 +49,8 @@ bool gw_tcp_wait(struct tcp_engine *engine, int64_t until_ns)
 {
     struct timespec until = { .tv_sec = (time_t)(until_ns / 1000000000),
                               .tv_nsec = (long)(until_ns % 1000000000) };
-    if (engine->wants && !engine->poked) { /* the lock is about to be let go */
-        engine->poked = true;
+    if (take_wants(engine))
         (void)uv_async_send(&engine->async);
-    }
-    engine->wants = false;
     engine->waiters++;
     int code = pthread_cond_timedwait(&engine->rung, &engine->lock, &until);
     engine->waiters--;
@@ -61,15 +65,19 @@ void gw_tcp_news(struct tcp_peer *peer)
 
 /* ---- the thread ------------------------------------------------------------------------------ */
 
+static void stop_listening(struct tcp_engine *engine)
+{
+    gw_listener_close(engine->listener);
+    engine->listener = NULL;
+}
+
 static void say_goodbye(struct tcp_engine *engine)
 {
     struct tcp_link *next;
     int64_t now = gw_net_now(engine->net);
     engine->closing = true;
     uv_timer_start(&engine->timer, engine->timer.timer_cb, LINGER_MS, 0);
-    if (engine->listener)
-        gw_listener_close(engine->listener);
-    engine->listener = NULL;
+    stop_listening(engine);
     for (struct tcp_link *link = engine->links; link; link = next) {
         next = link->next;
         struct gw_session *session = gw_stream_session(link->stream);
@@ -119,10 +127,8 @@ static void poked(uv_async_t *async)
         return;
     for (int r = 0; r < engine->group.ranks; r++)
         look_at(&engine->peers[r]);
-    if (opened && engine->listener) {
-        gw_listener_close(engine->listener);
-        engine->listener = NULL;
-    }
+    if (opened)
+        stop_listening(engine);
     if (ending && !engine->closing)
         say_goodbye(engine);
     if (engine->closing && !engine->links)
@@ -257,9 +263,7 @@ static gw_status open_loop(struct tcp_engine *engine, struct gw_error *error)
             return GW_OK;
         s = gw_fail(error, GW_ENOMEM, "tcp: no thread for the sockets");
     }
-    if (engine->listener)
-        gw_listener_close(engine->listener);
-    close_net(engine);
+    close_net(engine); /* and the listener, if it stands */
     (void)uv_run(&engine->loop, UV_RUN_DEFAULT);
     (void)uv_loop_close(&engine->loop);
     return s;
