@@ -266,7 +266,6 @@ void gw_tcp_lanes_each(struct tcp_peer *peer, const uint64_t *context,
 void gw_tcp_lanes_fail(struct tcp_peer *peer, const uint64_t *context);  /* NULL: all */
 void gw_tcp_lanes_purge(struct tcp_peer *peer, const uint64_t *context); /* NULL: all */
 void gw_tcp_lanes_free(struct tcp_peer *peer);
-void gw_tcp_queue_push(struct tcp_queue *queue, struct tcp_op *op);
 void gw_tcp_queue_push_front(struct tcp_queue *queue, struct tcp_op *op);
 struct tcp_op *gw_tcp_queue_pop(struct tcp_queue *queue);
 bool gw_tcp_queue_remove(struct tcp_queue *queue, struct tcp_op *op);
@@ -304,8 +303,7 @@ struct tcp_context *gw_tcp_contexts_new(int count);
 void gw_tcp_contexts_free(struct tcp_context *contexts);
 void gw_tcp_context_open(struct tcp_peer *peer, struct tcp_context *fresh, uint64_t context);
 void gw_tcp_context_close(struct tcp_peer *peer, uint64_t context);
-gw_status gw_tcp_context_left(struct tcp_peer *peer, uint64_t context); /* a LEAVE came */
-struct tcp_context *gw_tcp_context_find(const struct tcp_peer *peer, uint64_t context);
+gw_status gw_tcp_context_left(struct tcp_peer *peer, uint64_t context);  /* a LEAVE came */
 bool gw_tcp_context_gone(const struct tcp_peer *peer, uint64_t context); /* the peer has left it */
 bool gw_tcp_context_shut(const struct tcp_peer *peer, uint64_t context); /* closed here */
 /* The next LEAVE to be sent, marked as told. */

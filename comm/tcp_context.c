@@ -30,7 +30,7 @@ struct tcp_context *gw_tcp_contexts_new(int count)
     return list;
 }
 
-struct tcp_context *gw_tcp_context_find(const struct tcp_peer *peer, uint64_t context)
+static struct tcp_context *find(const struct tcp_peer *peer, uint64_t context)
 {
     struct tcp_context *at = peer->contexts;
     while (at && at->context != context)
@@ -59,7 +59,7 @@ static void forget(struct tcp_peer *peer, struct tcp_context *gone)
 
 void gw_tcp_context_open(struct tcp_peer *peer, struct tcp_context *fresh, uint64_t context)
 {
-    if (gw_tcp_context_find(peer, context))
+    if (find(peer, context))
         free(fresh); /* the peer has left it already */
     else
         add(peer, fresh, context);
@@ -67,7 +67,7 @@ void gw_tcp_context_open(struct tcp_peer *peer, struct tcp_context *fresh, uint6
 
 void gw_tcp_context_close(struct tcp_peer *peer, uint64_t context)
 {
-    struct tcp_context *entry = gw_tcp_context_find(peer, context);
+    struct tcp_context *entry = find(peer, context);
     if (!entry)
         return;
     entry->closed = true;
@@ -77,7 +77,7 @@ void gw_tcp_context_close(struct tcp_peer *peer, uint64_t context)
 
 gw_status gw_tcp_context_left(struct tcp_peer *peer, uint64_t context)
 {
-    struct tcp_context *entry = gw_tcp_context_find(peer, context);
+    struct tcp_context *entry = find(peer, context);
     if (!entry) {
         if (peer->contexts_count >= GW_TCP_ENTRIES)
             return GW_EPAYLOAD;
@@ -94,13 +94,13 @@ gw_status gw_tcp_context_left(struct tcp_peer *peer, uint64_t context)
 
 bool gw_tcp_context_gone(const struct tcp_peer *peer, uint64_t context)
 {
-    const struct tcp_context *entry = gw_tcp_context_find(peer, context);
+    const struct tcp_context *entry = find(peer, context);
     return entry && entry->left;
 }
 
 bool gw_tcp_context_shut(const struct tcp_peer *peer, uint64_t context)
 {
-    const struct tcp_context *entry = gw_tcp_context_find(peer, context);
+    const struct tcp_context *entry = find(peer, context);
     return entry && entry->closed;
 }
 

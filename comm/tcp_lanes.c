@@ -10,7 +10,7 @@
 
 /* ---- queues ---------------------------------------------------------------------------------- */
 
-void gw_tcp_queue_push(struct tcp_queue *queue, struct tcp_op *op)
+static void push(struct tcp_queue *queue, struct tcp_op *op)
 {
     op->next = NULL;
     if (queue->first)
@@ -258,7 +258,7 @@ gw_status gw_tcp_post_send(struct tcp_op *op, uint64_t context, uint32_t channel
         return GW_ENOMEM;
     op->lane = lane;
     if (peer->rank != peer->engine->group.rank) {
-        gw_tcp_queue_push(&lane->sends, op);
+        push(&lane->sends, op);
         gw_tcp_lane_turn(peer, lane);
         return GW_OK;
     }
@@ -307,7 +307,7 @@ gw_status gw_tcp_post_recv(struct tcp_op *op, uint64_t context, uint32_t channel
     else if (lane->first)
         take_first(op, came);
     else
-        gw_tcp_queue_push(&lane->receives, op);
+        push(&lane->receives, op);
     if (peer->holds && !whole) {
         lane->asks++;
         peer->asks = true;

@@ -110,7 +110,6 @@ void gw_stream_tell(struct gw_stream *stream); /* events alone */
 /* It failed, with a session or before. */
 void gw_stream_fail(struct gw_stream *stream, gw_status status, const char *words);
 void gw_stream_end(struct gw_stream *stream); /* close now; `gone` follows */
-void gw_stream_leave_strangers(struct gw_stream *stream);
 void gw_stream_release(struct gw_stream *stream); /* one of libuv's users less */
 
 /* ---- flow.c ---------------------------------------------------------------------------------- */

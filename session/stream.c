@@ -66,7 +66,7 @@ static void timer_closed(uv_handle_t *handle)
     gw_stream_release(handle->data);
 }
 
-void gw_stream_leave_strangers(struct gw_stream *stream)
+static void leave_strangers(struct gw_stream *stream)
 {
     if (stream->listener)
         gw_listener_forget(stream);
@@ -77,7 +77,7 @@ void gw_stream_end(struct gw_stream *stream)
     if (stream->phase == GW_STREAM_CLOSING)
         return;
     gw_stream_undue(stream);
-    gw_stream_leave_strangers(stream);
+    leave_strangers(stream);
     stream->phase = GW_STREAM_CLOSING;
     gw_connect_abandon(stream);
     gw_stream_close_socket(stream, NULL);
@@ -112,7 +112,7 @@ static bool is_impostor(struct gw_stream *stream)
 static void tell_one(struct gw_stream *stream, struct gw_event *event)
 {
     if (event->kind == GW_EVENT_READY)
-        gw_stream_leave_strangers(stream);
+        leave_strangers(stream);
     if (event->kind == GW_EVENT_CLOSED)
         begin_lingering(stream);
     if (event->kind != GW_EVENT_HELLO || !is_impostor(stream))
