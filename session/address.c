@@ -61,9 +61,19 @@ static const char *take_path(struct gw_address *out, const char *path, size_t le
             return "has control characters in its path";
     out->is_unix = true;
     memcpy(out->host, path, length);
+    snprintf(out->text, sizeof out->text, "unix:%.107s", out->host);
     return NULL;
 }
 
+void gw_address_set_port(struct gw_address *address, unsigned port)
+{
+    snprintf(address->port, sizeof address->port, "%u", port & 65535);
+    snprintf(address->text, sizeof address->text,
+             strchr(address->host, ':') ? "tcp:[%.240s]:%s" : "tcp:%.240s:%s", address->host,
+             address->port);
+}
+
+/* The host stands already. */
 static const char *take_port(struct gw_address *out, const char *port, size_t length)
 {
     unsigned value = 0;
@@ -76,7 +86,7 @@ static const char *take_port(struct gw_address *out, const char *port, size_t le
     }
     if (value > 65535)
         return "has no port from 0 to 65535";
-    snprintf(out->port, sizeof out->port, "%u", value);
+    gw_address_set_port(out, value);
     return NULL;
 }
 
@@ -160,12 +170,6 @@ gw_status gw_address_parse(struct gw_address *out, const char *text, size_t leng
         why = take_tcp(&address, text, length);
     if (why)
         return wrong(text, length, why, error);
-    if (address.is_unix)
-        snprintf(address.text, sizeof address.text, "unix:%.107s", address.host);
-    else
-        snprintf(address.text, sizeof address.text,
-                 strchr(address.host, ':') ? "tcp:[%.240s]:%s" : "tcp:%.240s:%s", address.host,
-                 address.port);
     *out = address;
     return GW_OK;
 }

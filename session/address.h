@@ -19,6 +19,9 @@ struct gw_address {
     char text[GW_ADDRESS_TEXT]; /* in full, for messages */
 };
 
+/* Another port, and the text that goes with it. Not for a Unix socket's. */
+void gw_address_set_port(struct gw_address *address, unsigned port);
+
 /* One address of `length` bytes. GW_ESPEC with words (a path too long for a socket, no port, ...).
  */
 gw_status gw_address_parse(struct gw_address *out, const char *text, size_t length,

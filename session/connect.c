@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 struct gw_connect {
@@ -228,13 +227,11 @@ static void looked_up(uv_getaddrinfo_t *request, int status, struct addrinfo *fo
 static bool take_number(struct gw_connect *c)
 {
     int port = (int)strtol(c->address.port, NULL, 10);
-    struct sockaddr_un *name = (struct sockaddr_un *)&c->number;
     c->only = (struct addrinfo){ .ai_addr = (struct sockaddr *)&c->number };
     if (c->address.is_unix) {
-        name->sun_family = AF_UNIX;
-        memcpy(name->sun_path, c->address.host,
-               strnlen(c->address.host, sizeof name->sun_path - 1));
-        c->only.ai_addrlen = sizeof *name;
+        struct sockaddr_un name = gw_socket_unix(&c->address);
+        memcpy(&c->number, &name, sizeof name);
+        c->only.ai_addrlen = sizeof name;
     } else if (uv_ip4_addr(c->address.host, port, (struct sockaddr_in *)&c->number) == 0) {
         c->only.ai_addrlen = sizeof(struct sockaddr_in);
     } else if (strchr(c->address.host, ':') &&

@@ -28,7 +28,6 @@ struct gw_listener {
     struct gw_net *net;
     struct gw_listener *next;
     struct gw_address address;
-    char text[GW_ADDRESS_TEXT + 16];
     struct gw_tls_context *tls;
     struct gw_session_setup setup;
     struct gw_stream_calls calls;
@@ -137,7 +136,7 @@ static void take(struct gw_listener *listener, int fd, const struct sockaddr *ad
         gw_socket_tune(fd, &listener->setup.times);
         welcome(listener, fd, peer, gw_socket_home(address));
     } else if (gw_socket_is_ours(fd, &process)) {
-        snprintf(peer, sizeof peer, "%s (process %d)", listener->text, process);
+        snprintf(peer, sizeof peer, "%s (process %d)", listener->address.text, process);
         welcome(listener, fd, peer, 0);
     } else {
         close(fd);
@@ -219,20 +218,13 @@ static void closed(uv_handle_t *handle)
     gw_net_release(net);
 }
 
-static void describe(struct gw_listener *listener, const char *port)
+static void note_file(struct gw_listener *listener)
 {
-    const struct gw_address *address = &listener->address;
     struct stat info;
-    if (address->is_unix) {
-        snprintf(listener->text, sizeof listener->text, "%s", address->text);
-        if (lstat(address->host, &info) == 0) {
-            listener->device = info.st_dev;
-            listener->inode = info.st_ino;
-        }
-        return;
+    if (listener->address.is_unix && lstat(listener->address.host, &info) == 0) {
+        listener->device = info.st_dev;
+        listener->inode = info.st_ino;
     }
-    snprintf(listener->text, sizeof listener->text,
-             strchr(address->host, ':') ? "tcp:[%.240s]:%s" : "tcp:%.240s:%s", address->host, port);
 }
 
 static gw_status watch(struct gw_listener *listener, struct gw_error *error)
@@ -241,7 +233,7 @@ static gw_status watch(struct gw_listener *listener, struct gw_error *error)
     int status = uv_poll_init(net->loop, &listener->poll, listener->fd);
     if (status != 0)
         return gw_fail(error, status == UV_ENOMEM ? GW_ENOMEM : GW_EIO,
-                       "cannot listen on %s: libuv does not watch it", listener->text);
+                       "cannot listen on %s: libuv does not watch it", listener->address.text);
     (void)uv_timer_init(net->loop, &listener->timer);
     listener->poll.data = listener->timer.data = listener;
     listener->users = 2;
@@ -266,7 +258,6 @@ gw_status gw_listener_open(struct gw_listener **out, struct gw_net *net,
                            const struct gw_session_setup *setup, int strangers,
                            const struct gw_stream_calls *calls, void *user, struct gw_error *error)
 {
-    char port[8];
     if (net->closing)
         return gw_fail(error, GW_ESTATE, "the net is being closed");
     if (!tls && !gw_address_is_local(address))
@@ -282,13 +273,13 @@ gw_status gw_listener_open(struct gw_listener **out, struct gw_net *net,
     listener->calls = *calls;
     listener->user = user;
     listener->most = strangers > 0 ? strangers : STRANGERS;
-    gw_status status = gw_socket_listen(&listener->fd, port, address, !tls, error);
+    gw_status status = gw_socket_listen(&listener->fd, &listener->address, !tls, error);
     if (status) {
         free(listener);
         return status;
     }
     listener->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    describe(listener, port);
+    note_file(listener);
     status = watch(listener, error);
     if (status) {
         close_sockets(listener);
@@ -325,7 +316,7 @@ void gw_listener_close(struct gw_listener *listener)
 
 const char *gw_listener_address(const struct gw_listener *listener)
 {
-    return listener->text;
+    return listener->address.text;
 }
 
 void gw_listener_counts(const struct gw_listener *listener, uint64_t *accepted, uint64_t *dropped)

@@ -22,6 +22,7 @@
 #include "session/strangers.h"
 
 #include <sys/socket.h>
+#include <sys/un.h>
 
 enum {
     GW_NET_INPUT = 64 << 10,   /* stays in the cache between kernel and session */
@@ -109,7 +110,7 @@ void gw_stream_work(struct gw_stream *stream);
 void gw_stream_tell(struct gw_stream *stream); /* events alone */
 /* It failed, with a session or before. */
 void gw_stream_fail(struct gw_stream *stream, gw_status status, const char *words);
-void gw_stream_end(struct gw_stream *stream); /* close now; `gone` follows */
+void gw_stream_end(struct gw_stream *stream);     /* close now; `gone` follows */
 void gw_stream_release(struct gw_stream *stream); /* one of libuv's users less */
 
 /* ---- flow.c ---------------------------------------------------------------------------------- */
@@ -143,6 +144,7 @@ void gw_listener_forget(struct gw_stream *stream); /* it is no stranger any more
 
 extern const char gw_plain_words[]; /* why no plain session goes there, with a %s for where */
 
+struct sockaddr_un gw_socket_unix(const struct gw_address *address);
 bool gw_socket_is_loopback(const struct sockaddr *address);
 /* "tcp:10.0.0.1:7070". */
 void gw_socket_text(char *text, size_t bytes, const struct sockaddr *address);
@@ -151,8 +153,8 @@ uint64_t gw_socket_home(const struct sockaddr *address);
 void gw_socket_tune(int fd, const struct gw_session_times *times);
 /* A Unix socket's other end is a process of this user; its number in `*process`. */
 bool gw_socket_is_ours(int fd, int *process);
-/* A descriptor that listens; `port` gets the port. */
-gw_status gw_socket_listen(int *out, char port[8], const struct gw_address *address, bool plain,
+/* A descriptor that listens; for port 0 the address gets the one that the system chose. */
+gw_status gw_socket_listen(int *out, struct gw_address *address, bool plain,
                            struct gw_error *error);
 
 #endif

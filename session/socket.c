@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 const char gw_plain_words[] =
@@ -124,7 +123,7 @@ static gw_status failed(int fd, const char *where, const char *what, struct gw_e
     return gw_fail(error, GW_EIO, "cannot listen on %s: %s: %s", where, what, strerror(reason));
 }
 
-static struct sockaddr_un unix_address(const struct gw_address *address)
+struct sockaddr_un gw_socket_unix(const struct gw_address *address)
 {
     struct sockaddr_un name = { .sun_family = AF_UNIX };
     memcpy(name.sun_path, address->host, strnlen(address->host, sizeof name.sun_path - 1));
@@ -135,7 +134,7 @@ static struct sockaddr_un unix_address(const struct gw_address *address)
  * anything else is somebody's. */
 static gw_status clear_path(const struct gw_address *address, struct gw_error *error)
 {
-    struct sockaddr_un name = unix_address(address);
+    struct sockaddr_un name = gw_socket_unix(address);
     struct stat info;
     if (lstat(name.sun_path, &info) != 0)
         return errno == ENOENT ? GW_OK : failed(-1, address->text, "its file", error);
@@ -159,7 +158,7 @@ static gw_status clear_path(const struct gw_address *address, struct gw_error *e
 
 static gw_status listen_unix(int *out, const struct gw_address *address, struct gw_error *error)
 {
-    struct sockaddr_un name = unix_address(address);
+    struct sockaddr_un name = gw_socket_unix(address);
     gw_status status = clear_path(address, error);
     if (status)
         return status;
@@ -194,10 +193,8 @@ static gw_status listen_tcp(int *out, const struct addrinfo *at, const char *whe
     return GW_OK;
 }
 
-gw_status gw_socket_listen(int *out, char port[8], const struct gw_address *address, bool plain,
-                           struct gw_error *error)
+gw_status gw_socket_listen(int *out, struct gw_address *address, bool plain, struct gw_error *error)
 {
-    port[0] = '\0';
     if (address->is_unix)
         return listen_unix(out, address, error);
     struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM };
@@ -224,6 +221,6 @@ gw_status gw_socket_listen(int *out, char port[8], const struct gw_address *addr
     socklen_t bytes = sizeof bound;
     if (getsockname(*out, (struct sockaddr *)&bound, &bytes) != 0)
         return failed(*out, address->text, "getsockname", error);
-    snprintf(port, 8, "%u", ntohs(bound.sin6_port)); /* an IPv4 address has it there too */
+    gw_address_set_port(address, ntohs(bound.sin6_port)); /* an IPv4 address has it there too */
     return GW_OK;
 }
