@@ -284,8 +284,7 @@ static struct gw_connect *connect_new(const struct gw_address *address, struct g
         free(c);
         return NULL;
     }
-    if (c->setup.times.handshake_ns <= 0)
-        c->setup.times.handshake_ns = gw_session_times_default.handshake_ns;
+    c->setup.times = gw_session_times_fill(&setup->times);
     if (__builtin_add_overflow(now, c->setup.times.handshake_ns, &c->until_ns))
         c->until_ns = INT64_MAX;
     return c;

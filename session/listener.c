@@ -270,6 +270,7 @@ gw_status gw_listener_open(struct gw_listener **out, struct gw_net *net,
     listener->tls = tls;
     listener->setup = *setup;
     listener->setup.terms = NULL; /* a client's */
+    listener->setup.times = gw_session_times_fill(&setup->times);
     listener->calls = *calls;
     listener->user = user;
     listener->most = strangers > 0 ? strangers : STRANGERS;

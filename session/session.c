@@ -27,13 +27,15 @@ static int64_t time_or(int64_t given, int64_t standard)
     return given > 0 ? given : standard;
 }
 
-static void fill_times(struct gw_session_times *times)
+struct gw_session_times gw_session_times_fill(const struct gw_session_times *times)
 {
     const struct gw_session_times *standard = &gw_session_times_default;
-    times->handshake_ns = time_or(times->handshake_ns, standard->handshake_ns);
-    times->frame_ns = time_or(times->frame_ns, standard->frame_ns);
-    times->beat_ns = time_or(times->beat_ns, standard->beat_ns);
-    times->dead_ns = time_or(times->dead_ns, standard->dead_ns);
+    return (struct gw_session_times){
+        .handshake_ns = time_or(times->handshake_ns, standard->handshake_ns),
+        .frame_ns = time_or(times->frame_ns, standard->frame_ns),
+        .beat_ns = time_or(times->beat_ns, standard->beat_ns),
+        .dead_ns = time_or(times->dead_ns, standard->dead_ns),
+    };
 }
 
 struct gw_session *gw_session_open(const struct gw_session_setup *setup, int64_t now)
@@ -43,7 +45,7 @@ struct gw_session *gw_session_open(const struct gw_session_setup *setup, int64_t
         return NULL;
     session->setup = *setup;
     session->setup.terms = NULL;
-    fill_times(&session->setup.times);
+    session->setup.times = gw_session_times_fill(&setup->times);
     session->last = &session->first;
     session->version = GW_PROTOCOL_OLDEST;
     session->opened_ns = session->heard_ns = session->spoke_ns = now;

@@ -44,6 +44,8 @@ struct gw_session_times {
 
 /* 3 s, 60 s, 0.5 s, 2 s. */
 extern const struct gw_session_times gw_session_times_default;
+/* With those in place of 0. */
+struct gw_session_times gw_session_times_fill(const struct gw_session_times *times);
 
 /* What the room above allows. */
 struct gw_session_rules {

@@ -88,8 +88,7 @@ static void set_option(int fd, int level, int option, int value)
  * that is merely slow closes its window and is not to be cut off for it. */
 void gw_socket_tune(int fd, const struct gw_session_times *times)
 {
-    int64_t frame_ns = times->frame_ns > 0 ? times->frame_ns : gw_session_times_default.frame_ns;
-    int64_t ms = frame_ns / 1000000;
+    int64_t ms = times->frame_ns / 1000000;
     set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
     set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, 10);
