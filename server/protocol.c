@@ -5,6 +5,7 @@
 
 #include "base/types.h"
 #include "session/printable.h"
+#include "session/session.h"
 
 void gw_ready_write(uint8_t out[GW_READY_BYTES], const struct gw_ready_body *body)
 {
@@ -112,8 +113,6 @@ void gw_nak_read(struct gw_error *error, const uint8_t *in, size_t bytes)
         memcpy(words, in + 4, length);
     words[length] = '\0';
     gw_make_printable(words, length);
-    int32_t status = bytes >= 4 ? (int32_t)gw_get_u32(in) : 0;
-    if (status >= 0 || status < GW_EIO)
-        status = GW_EPEER;
-    gw_error_set(error, (gw_status)status, "%s", words);
+    gw_status status = bytes >= 4 ? (gw_status)(int32_t)gw_get_u32(in) : GW_OK;
+    gw_error_set(error, gw_session_error(status, GW_EPEER), "%s", words);
 }

@@ -200,10 +200,9 @@ static void hear_refuse(struct gw_session *session)
     struct gw_error error;
     uint8_t *words = session->small + GW_REFUSE_STATUS;
     size_t bytes = session->frame.length - GW_REFUSE_STATUS;
-    gw_status status = (gw_status)(int32_t)gw_get_u32(session->small);
+    gw_status said = (gw_status)(int32_t)gw_get_u32(session->small);
+    gw_status status = gw_session_error(said, GW_EPEER);
     gw_make_printable(words, bytes);
-    if (status >= 0 || strcmp(gw_status_name(status), "GW_UNKNOWN") == 0)
-        status = GW_EPEER;
     if (bytes > 0)
         gw_error_set(&error, status, "%.*s", (int)bytes, (const char *)words);
     else

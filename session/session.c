@@ -105,9 +105,9 @@ const char *gw_session_peer_name(const struct gw_session *session, char text[GW_
 
 /* ---- the end --------------------------------------------------------------------------------- */
 
-static bool is_error(gw_status status)
+gw_status gw_session_error(gw_status status, gw_status other)
 {
-    return status < 0 && strcmp(gw_status_name(status), "GW_UNKNOWN") != 0;
+    return status < 0 && strcmp(gw_status_name(status), "GW_UNKNOWN") != 0 ? status : other;
 }
 
 void gw_session_end(struct gw_session *session, const struct gw_error *error)
@@ -132,8 +132,7 @@ static void refuse(struct gw_session *session, const struct gw_error *error, int
 gw_status gw_session_fail(struct gw_session *session, const struct gw_error *error, int64_t now)
 {
     struct gw_error whole = *error;
-    if (!is_error(whole.status))
-        whole.status = GW_EPEER;
+    whole.status = gw_session_error(whole.status, GW_EPEER);
     gw_session_end(session, &whole);
     if (session->heard)
         refuse(session, &whole, now);
@@ -147,7 +146,7 @@ void gw_session_refuse(struct gw_session *session, gw_status status, const char 
     struct gw_error error;
     if (session->state == GW_SESSION_OVER)
         return;
-    gw_error_set(&error, is_error(status) ? status : GW_EPEER, "%s",
+    gw_error_set(&error, gw_session_error(status, GW_EPEER), "%s",
                  words ? words : gw_status_text(status));
     gw_session_forget_input(session);
     session->ready_due = false;
@@ -182,7 +181,7 @@ void gw_session_cut(struct gw_session *session, gw_status status, const char *wo
                      gw_session_peer_name(session, peer),
                      session->header_bytes > 0 ? "in the middle of a frame" : "without a BYE");
     else
-        gw_error_set(&error, is_error(status) ? status : GW_ETRANSPORT, "%s",
+        gw_error_set(&error, gw_session_error(status, GW_ETRANSPORT), "%s",
                      words ? words : gw_status_text(status));
     gw_session_end(session, &error);
 }

@@ -131,6 +131,9 @@ void gw_session_tick(struct gw_session *session, int64_t now);
  * peer's silence means nothing: neither frame_ns nor dead_ns run. */
 void gw_session_pause(struct gw_session *session, bool paused, int64_t now);
 
+/* What came as a status: itself where it is an error that this library knows, else `other`. */
+gw_status gw_session_error(gw_status status, gw_status other);
+
 /* ---- output ---------------------------------------------------------------------------------- */
 
 /* What waits to be sent, as up to `most` pieces; returns how many. They stay valid until
