@@ -26,11 +26,17 @@ static void take_plain(struct gw_stream *stream, const uint8_t *bytes, size_t co
     }
 }
 
-static void tls_failed(struct gw_stream *stream, const struct gw_error *error)
+/* With the peer's address in front of the words. */
+static void fail(struct gw_stream *stream, gw_status status, const char *words)
 {
     struct gw_error whole;
-    gw_error_set(&whole, error->status, "%s: %s", stream->peer, error->text);
-    gw_stream_fail(stream, whole.status, whole.text);
+    gw_error_set(&whole, status, "%s: %s", stream->peer, words);
+    gw_stream_fail(stream, status, whole.text);
+}
+
+static void tls_failed(struct gw_stream *stream, const struct gw_error *error)
+{
+    fail(stream, error->status, error->text);
     gw_stream_tell(stream);
 }
 
@@ -73,7 +79,6 @@ static void take_cipher(struct gw_stream *stream, const uint8_t *bytes, size_t c
 
 static void connection_ended(struct gw_stream *stream, int reason)
 {
-    struct gw_error error;
     stream->ended = true;
     if (stream->phase == GW_STREAM_LINGERING)
         return; /* it may still read */
@@ -81,9 +86,8 @@ static void connection_ended(struct gw_stream *stream, int reason)
         gw_session_cut(stream->session, GW_OK, NULL);
         return;
     }
-    gw_error_set(&error, GW_ETRANSPORT, "%s: %s", stream->peer,
-                 reason ? strerror(reason) : "closed the connection before TLS stood");
-    gw_stream_fail(stream, error.status, error.text);
+    fail(stream, GW_ETRANSPORT,
+         reason ? strerror(reason) : "closed the connection before TLS stood");
 }
 
 /* A handshake of TLS goes on: only a session can be told that nobody reads. */
@@ -200,13 +204,10 @@ void gw_stream_watch(struct gw_stream *stream)
  * read, a REFUSE say, so the reader tells of the end, unless it does not read. */
 static void broke(struct gw_stream *stream, int reason)
 {
-    struct gw_error error;
     stream->broken = true;
     if (reads(stream) && reason != ENOMEM)
         return;
-    gw_error_set(&error, reason == ENOMEM ? GW_ENOMEM : GW_ETRANSPORT, "%s: %s", stream->peer,
-                 strerror(reason));
-    gw_stream_fail(stream, error.status, error.text);
+    fail(stream, reason == ENOMEM ? GW_ENOMEM : GW_ETRANSPORT, strerror(reason));
 }
 
 static void left(struct gw_stream *stream, size_t bytes)
