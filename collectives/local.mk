@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # SPDX-FileCopyrightText: 2026 the gradwire authors
 noinst_LTLIBRARIES += libcollectives.la
-libcollectives_la_CPPFLAGS = $(AM_CPPFLAGS) $(XXHASH_CFLAGS)
 libcollectives_la_SOURCES = \
 	collectives/agree.c \
 	collectives/algorithms.c collectives/algorithms.h \

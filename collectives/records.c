@@ -4,7 +4,8 @@
 #include "collectives/records.h"
 
 #include <string.h>
-#include <xxhash.h>
+
+#include "base/digest.h"
 
 enum { STATE_VERSION = 1 };
 
@@ -66,7 +67,7 @@ void gw_state_seal(uint8_t *out, size_t bytes, int ranks, int rank, uint64_t rec
     gw_put_u32(out + 12, (uint32_t)ranks);
     gw_put_u64(out + 16, (uint64_t)rank);
     gw_put_u64(out + 24, records);
-    gw_put_u64(out + 32, XXH3_64bits(out + GW_STATE_HEADER, bytes - GW_STATE_HEADER));
+    gw_put_u64(out + 32, gw_digest(out + GW_STATE_HEADER, bytes - GW_STATE_HEADER, 0));
 }
 
 /* ---- reading ----------------------------------------------------------------------------------*/
@@ -79,7 +80,7 @@ gw_status gw_state_open(struct gw_state_header *h, const uint8_t *in, size_t byt
     if (gw_get_u32(in + 8) != STATE_VERSION)
         return gw_fail(error, GW_EPAYLOAD, "saved state of version %u, expected %u",
                        gw_get_u32(in + 8), STATE_VERSION);
-    if (gw_get_u64(in + 32) != XXH3_64bits(in + GW_STATE_HEADER, bytes - GW_STATE_HEADER))
+    if (gw_get_u64(in + 32) != gw_digest(in + GW_STATE_HEADER, bytes - GW_STATE_HEADER, 0))
         return gw_fail(error, GW_EPAYLOAD,
                        "the saved state's checksum does not match: it is cut "
                        "short or damaged");

@@ -5,8 +5,8 @@
 #include "session/frame.h"
 
 #include <string.h>
-#include "base/digest.h"
 
+#include "base/digest.h"
 #include "base/types.h"
 
 enum {
