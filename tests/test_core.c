@@ -250,21 +250,21 @@ START_TEST(lengths_come_from_the_layout)
     enum { HEAD = GW_HEADER_BYTES, RAW = HEAD + 4 * BOX_COUNT };
     static const struct {
         uint8_t type, flags;
-        uint32_t tensor, least, most; /* most 0: never */
         bool other_spec;
+        uint32_t tensor, least, most; /* most 0: never */
     } rows[] = {
-        { GW_PS_INIT, 0, 0, HEAD, RAW, false },
-        { GW_PS_INIT, 0, 1, HEAD, 0, false },
-        { GW_PS_PUSH, 0, 0, HEAD, RAW, false },
-        { GW_PS_PUSH, GW_PS_RAW, 0, HEAD, RAW, true },
-        { GW_PS_PUSH, 0, 0, HEAD, 0, true },
-        { GW_PS_PUSH, 0, UINT32_MAX, HEAD, 0, false },
-        { GW_PS_COMMIT, 0, 0, GW_COMMIT_BYTES, GW_COMMIT_BYTES, false },
-        { GW_PS_CLOCK, 0, 0, GW_CLOCK_BYTES, GW_CLOCK_BYTES, false },
-        { GW_PS_PULL, 0, 0, GW_PULL_BYTES, GW_PULL_BYTES, false },
-        { GW_PS_ACK, 0, 0, GW_ACK_BYTES, 0, false },
-        { GW_PS_VALUES, 0, 0, HEAD, 0, false },
-        { 255, 0, 0, 1, 0, false },
+        { GW_PS_INIT, 0, false, 0, HEAD, RAW },
+        { GW_PS_INIT, 0, false, 1, HEAD, 0 },
+        { GW_PS_PUSH, 0, false, 0, HEAD, RAW },
+        { GW_PS_PUSH, GW_PS_RAW, true, 0, HEAD, RAW },
+        { GW_PS_PUSH, 0, true, 0, HEAD, 0 },
+        { GW_PS_PUSH, 0, false, UINT32_MAX, HEAD, 0 },
+        { GW_PS_COMMIT, 0, false, 0, GW_COMMIT_BYTES, GW_COMMIT_BYTES },
+        { GW_PS_CLOCK, 0, false, 0, GW_CLOCK_BYTES, GW_CLOCK_BYTES },
+        { GW_PS_PULL, 0, false, 0, GW_PULL_BYTES, GW_PULL_BYTES },
+        { GW_PS_ACK, 0, false, 0, GW_ACK_BYTES, 0 },
+        { GW_PS_VALUES, 0, false, 0, HEAD, 0 },
+        { 255, 0, false, 0, 1, 0 },
     };
     box_open(&box);
     client_open(a, 0, 0);

@@ -97,7 +97,7 @@ refuses '--seed -1: not a valid value' serve --seed -1
 refuses '--dead 0: not a valid value' serve --dead 0
 refuses 'needs --folder' serve --durability log
 refuses 'without --durability' serve --folder x
-refuses "'lock'; valid: none, snapshot, log" serve --durability lock --folder x
+refuses "no durability 'lock' (did you mean 'log'?); valid: none, snapshot, log" serve --durability lock --folder x
 refuses 'valid' serve --listen unix:s --mode quick
 refuses 'sgd' serve --listen unix:s --optimizer best
 refuses 'qsgd' serve --listen unix:s --pull tiny
