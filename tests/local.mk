@@ -50,12 +50,14 @@ fuzz_flags =
 endif
 EXTRA_DIST += tests/fuzz_replay.c
 # For scripts/check.
-.PHONY: fuzz-targets print-fuzz-targets print-tests
+.PHONY: fuzz-targets print-fuzz-targets print-tests print-helpers
 fuzz-targets: $(fuzz_targets)
 print-fuzz-targets:
 	@echo $(fuzz_targets)
 print-tests:
 	@echo $(TESTS)
+print-helpers:
+	@echo $(filter-out $(TESTS),$(check_PROGRAMS))
 
 check_PROGRAMS += tests/fuzz_state
 tests_fuzz_state_SOURCES = tests/fuzz_state.c $(fuzz_driver)

@@ -6,6 +6,7 @@
 #include "tools/bench.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,17 +70,22 @@ static gw_status plan(struct contender *c, struct bench *bench, size_t count)
     return bench_plan(&c->plan, bench, count, &options);
 }
 
+/* The plan cannot be had, as against: making it failed. */
+static bool is_lacking(gw_status status)
+{
+    return status == GW_ENOTSUP || status == GW_EINVAL || status == GW_ESPEC;
+}
+
 static int plan_all(struct field *field, struct bench *bench, size_t count)
 {
     for (size_t i = 0; i < field->count; i++) {
         struct contender *c = &field->contenders[i];
         gw_status s = plan(c, bench, count);
-        if (s && i == RAW) {
+        if (i == RAW && is_lacking(s)) {
             c->algorithm = NULL; /* the transport has no allreduce of its own: the cheapest then */
             s = plan(c, bench, count);
         }
-        int lacking = s == GW_ENOTSUP || s == GW_EINVAL || s == GW_ESPEC;
-        if (s && !(i < BASELINES && lacking))
+        if (s && !(i < BASELINES && is_lacking(s)))
             return bench_fail(bench, s, c->codec, gw_comm_error(bench->comm));
         c->by_mpi = i == RAW && c->plan && count <= INT32_MAX &&
                     strcmp(gw_plan_algorithm(c->plan), "native") == 0;
