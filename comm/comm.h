@@ -16,11 +16,7 @@
 #include "base/error.h"
 #include "base/spec.h"
 #include "base/types.h"
-
-/* One message under way. Each transport embeds this in its own struct. */
-struct gw_op {
-    int peer; /* -1: all (native) */
-};
+#include "comm/op_book.h"
 
 /* A row of transports.c. Messages of one (sender, receiver, channel) arrive in the order sent.
  * All calls are made by the comm's one thread; none of them waits, except open, split and pause. */

@@ -17,8 +17,7 @@ enum state { QUEUED, COPYING, FINISHED };
 
 struct local_op {
     struct gw_op base;
-    struct local_op *next; /* in a queue, or in the owner's pool */
-    struct local_op *newer, *older;
+    struct local_op *next; /* in a queue */
     struct local_member *box;
     struct local_lane *lane;
     int owner;
@@ -32,38 +31,11 @@ struct local_op {
 
 struct local_impl {
     struct local_group *group;
-    struct local_op *pool;  /* so that a rank that ran once needs no memory again */
-    struct local_op *under; /* this rank's operations under way, newest first */
-    uint64_t seen;          /* of this rank's bell */
+    struct gw_op_book ops;
+    uint64_t seen; /* of this rank's bell */
 };
 
-/* ---- operations of this rank ----------------------------------------------------------------- */
-
-static struct local_op *take_op(struct local_impl *impl)
-{
-    struct local_op *op = impl->pool;
-    if (op)
-        impl->pool = op->next;
-    else if (!(op = malloc(sizeof *op)))
-        return NULL;
-    *op = (struct local_op){ .older = impl->under };
-    if (impl->under)
-        impl->under->newer = op;
-    impl->under = op;
-    return op;
-}
-
-static void return_op(struct local_impl *impl, struct local_op *op)
-{
-    if (op->older)
-        op->older->newer = op->newer;
-    if (op->newer)
-        op->newer->older = op->older;
-    else
-        impl->under = op->older;
-    op->next = impl->pool;
-    impl->pool = op;
-}
+/* ---- queues ---------------------------------------------------------------------------------- */
 
 static void push(struct local_queue *queue, struct local_op *op)
 {
@@ -150,12 +122,11 @@ static gw_status begin(gw_comm *comm, int peer, unsigned channel, void *buffer, 
                        bool sends, struct gw_op **out)
 {
     struct local_impl *impl = comm->impl;
-    struct local_op *op = take_op(impl);
+    struct local_op *op = gw_op_take(&impl->ops, sizeof *op, peer);
     if (!op)
         return GW_ENOMEM;
     int receiver = sends ? peer : comm->rank;
     int sender = sends ? comm->rank : peer;
-    op->base.peer = peer;
     op->owner = comm->rank;
     op->box = &impl->group->members[receiver];
     op->lane = &op->box->lanes[sender];
@@ -182,6 +153,7 @@ gw_status gw_local_recv(gw_comm *comm, int peer, unsigned channel, void *buffer,
 
 gw_status gw_local_test(gw_comm *comm, struct gw_op *base, size_t *bytes)
 {
+    struct local_impl *impl = comm->impl;
     struct local_op *op = (struct local_op *)base;
     if (atomic_load_explicit(&op->state, memory_order_acquire) != FINISHED)
         return GW_PENDING;
@@ -190,12 +162,13 @@ gw_status gw_local_test(gw_comm *comm, struct gw_op *base, size_t *bytes)
         *bytes = op->bytes;
     if (s == GW_ETRANSPORT)
         (void)gw_comm_break(comm, s, "local: a rank has closed its comm while others need it");
-    return_op(comm->impl, op);
+    gw_op_return(&impl->ops, base);
     return s;
 }
 
 bool gw_local_cancel(gw_comm *comm, struct gw_op *base)
 {
+    struct local_impl *impl = comm->impl;
     struct local_op *op = (struct local_op *)base;
     pthread_mutex_lock(&op->box->box);
     bool queued = atomic_load_explicit(&op->state, memory_order_acquire) == QUEUED;
@@ -204,7 +177,7 @@ bool gw_local_cancel(gw_comm *comm, struct gw_op *base)
     pthread_mutex_unlock(&op->box->box);
     while (!queued && atomic_load_explicit(&op->state, memory_order_acquire) != FINISHED)
         sched_yield(); /* the other rank is copying */
-    return_op(comm->impl, op);
+    gw_op_return(&impl->ops, base);
     return true;
 }
 
@@ -260,16 +233,13 @@ void gw_local_close(gw_comm *comm)
 {
     struct local_impl *impl = comm->impl;
     struct local_group *group = impl->group;
-    while (impl->under)
-        (void)gw_local_cancel(comm, &impl->under->base);
+    while (impl->ops.newest)
+        (void)gw_local_cancel(comm, impl->ops.newest);
     for (int r = 0; r < group->size; r++) {
         shut_lane(group, &group->members[r], comm->rank);
         shut_lane(group, &group->members[comm->rank], r);
     }
-    for (struct local_op *next, *op = impl->pool; op; op = next) {
-        next = op->next;
-        free(op);
-    }
+    gw_op_book_clear(&impl->ops);
     gw_local_group_release(group);
     free(impl);
 }

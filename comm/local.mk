@@ -11,6 +11,7 @@ libcomm_la_SOURCES = \
 	comm/links.c comm/links.h \
 	comm/local.c comm/local.h \
 	comm/local_group.c \
+	comm/op_book.c comm/op_book.h \
 	comm/open.c \
 	comm/ops.c \
 	comm/probe.c \

@@ -16,7 +16,6 @@
 
 struct mpi_op {
     struct gw_op base;
-    struct mpi_op *next; /* in the pool */
     MPI_Request *requests;
     int count;
     MPI_Request one; /* where `requests` points unless there are several */
@@ -29,7 +28,7 @@ struct mpi_impl {
     bool counted; /* among the users of the MPI that we initialized */
     int tag_max;
     size_t block_bytes;
-    struct mpi_op *pool;
+    struct gw_op_book ops;
     unsigned idle; /* pauses since something happened */
     bool lost;     /* operations that MPI may still be working on were given up */
 };
@@ -85,12 +84,11 @@ static void leave_engine(bool broken)
 
 static struct mpi_op *take_op(struct mpi_impl *impl, int peer)
 {
-    struct mpi_op *op = impl->pool;
-    if (op)
-        impl->pool = op->next;
-    else if (!(op = malloc(sizeof *op)))
+    struct mpi_op *op = gw_op_take(&impl->ops, sizeof *op, peer);
+    if (!op)
         return NULL;
-    *op = (struct mpi_op){ .base.peer = peer, .count = 1, .one = MPI_REQUEST_NULL };
+    op->count = 1;
+    op->one = MPI_REQUEST_NULL;
     op->requests = &op->one;
     return op;
 }
@@ -100,8 +98,7 @@ static void return_op(struct mpi_impl *impl, struct mpi_op *op)
     gw_mpi_shape_free(&op->shape);
     if (op->requests != &op->one)
         free(op->requests);
-    op->next = impl->pool;
-    impl->pool = op;
+    gw_op_return(&impl->ops, &op->base);
 }
 
 /* Words of MPI for what went wrong. */
@@ -210,6 +207,7 @@ static bool mpi_cancel(gw_comm *comm, struct gw_op *base)
         return true;
     }
     impl->lost = true; /* MPI holds on to the requests and their type: op is never freed */
+    gw_op_forget(&impl->ops, base);
     gw_comm_keep(comm, op);
     return false;
 }
@@ -300,10 +298,7 @@ static void mpi_close(gw_comm *comm)
     /* MPI_Comm_free may wait for the others. */
     if (!broken)
         MPI_Comm_free(&impl->comm);
-    for (struct mpi_op *next, *op = impl->pool; op; op = next) {
-        next = op->next;
-        free(op);
-    }
+    gw_op_book_clear(&impl->ops);
     free(impl);
     if (counted)
         leave_engine(broken);

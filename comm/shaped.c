@@ -22,7 +22,6 @@ enum { STAMP_BYTES = 16, SHORT_NS = 60000 };
 
 struct shaped_op {
     struct gw_op base;
-    struct shaped_op *newer, *older; /* under way; `older` also links the pool */
     struct gw_op *stamp_op, *payload_op;
     uint8_t stamp[STAMP_BYTES];
     int64_t due; /* when a lane has served it; a receive's is unknown until its stamp has come */
@@ -35,38 +34,25 @@ struct shaped_impl {
     double ns_per_byte;
     int64_t latency_ns, out_free, in_free;
     int64_t looked; /* dues up to here have been announced by pause */
-    struct shaped_op *under, *pool;
+    struct gw_op_book ops;
 };
 
 static struct shaped_op *take_op(struct shaped_impl *impl, int peer)
 {
-    struct shaped_op *op = impl->pool;
+    struct shaped_op *op = gw_op_take(&impl->ops, sizeof *op, peer);
     if (op)
-        impl->pool = op->older;
-    else if (!(op = malloc(sizeof *op)))
-        return NULL;
-    *op = (struct shaped_op){ .base.peer = peer, .due = UNKNOWN, .older = impl->under };
-    if (impl->under)
-        impl->under->newer = op;
-    impl->under = op;
+        op->due = UNKNOWN;
     return op;
 }
 
-static void unlink_op(struct shaped_impl *impl, struct shaped_op *op)
+static struct shaped_op *newest(const struct shaped_impl *impl)
 {
-    if (op->older)
-        op->older->newer = op->newer;
-    if (op->newer)
-        op->newer->older = op->older;
-    else
-        impl->under = op->older;
+    return (struct shaped_op *)impl->ops.newest;
 }
 
-static void return_op(struct shaped_impl *impl, struct shaped_op *op)
+static struct shaped_op *older(const struct shaped_op *op)
 {
-    unlink_op(impl, op);
-    op->older = impl->pool;
-    impl->pool = op;
+    return (struct shaped_op *)op->base.older;
 }
 
 /* ---- lanes ----------------------------------------------------------------------------------- */
@@ -121,13 +107,13 @@ static bool waits_for_lane(const struct shaped_op *op)
  * before them, and hold up what arrives earlier but is stamped later. */
 static void serve_stamped(struct shaped_impl *impl)
 {
-    for (struct shaped_op *op = impl->under; op; op = op->older)
+    for (struct shaped_op *op = newest(impl); op; op = older(op))
         if (waits_for_stamp(op))
             look_for_stamp(impl, op);
     int64_t now = gw_now_ns();
     for (;;) {
         struct shaped_op *first = NULL;
-        for (struct shaped_op *op = impl->under; op; op = op->older)
+        for (struct shaped_op *op = newest(impl); op; op = older(op))
             if (waits_for_lane(op) && arrival(impl, op) <= now &&
                 (!first || stamped_start(op) <= stamped_start(first)))
                 first = op;
@@ -147,12 +133,12 @@ static gw_status fail_start(gw_comm *comm, struct shaped_op *op, gw_status statu
     if (op->stamp_op) {
         (void)gw_comm_break(comm, status, "shaped: only half of a message could be started");
         if (!gw_comm_cancel(impl->inner, op->stamp_op)) {
-            unlink_op(impl, op);
+            gw_op_forget(&impl->ops, &op->base);
             gw_comm_keep(comm, op);
             return status;
         }
     }
-    return_op(impl, op);
+    gw_op_return(&impl->ops, &op->base);
     return status;
 }
 
@@ -230,9 +216,9 @@ static bool cancel_inner(gw_comm *comm, struct shaped_op *op)
     bool stamp = !op->stamp_op || gw_comm_cancel(impl->inner, op->stamp_op);
     bool payload = !op->payload_op || gw_comm_cancel(impl->inner, op->payload_op);
     if (stamp) {
-        return_op(impl, op);
+        gw_op_return(&impl->ops, &op->base);
     } else {
-        unlink_op(impl, op); /* the stamp lies in it */
+        gw_op_forget(&impl->ops, &op->base); /* the stamp lies in it */
         gw_comm_keep(comm, op);
     }
     return payload;
@@ -256,7 +242,7 @@ static gw_status shaped_test(gw_comm *comm, struct gw_op *base, size_t *bytes)
     gw_status s = op->status;
     if (!s)
         *bytes = op->bytes;
-    return_op(impl, op);
+    gw_op_return(&impl->ops, &op->base);
     return s;
 }
 
@@ -270,7 +256,7 @@ static void shaped_pause(gw_comm *comm, int64_t until_ns)
     struct shaped_impl *impl = comm->impl;
     int64_t now = gw_now_ns(), next = until_ns, looked = impl->looked;
     impl->looked = now;
-    for (const struct shaped_op *op = impl->under; op; op = op->older) {
+    for (const struct shaped_op *op = newest(impl); op; op = older(op)) {
         int64_t event = waits_for_lane(op) ? arrival(impl, op) : op->due;
         if (event > looked && event <= now)
             return; /* its time has come since the caller last looked */
@@ -287,12 +273,9 @@ static void shaped_pause(gw_comm *comm, int64_t until_ns)
 static void shaped_close(gw_comm *comm)
 {
     struct shaped_impl *impl = comm->impl;
-    while (impl->under)
-        (void)cancel_inner(comm, impl->under);
-    for (struct shaped_op *next, *op = impl->pool; op; op = next) {
-        next = op->older;
-        free(op);
-    }
+    while (newest(impl))
+        (void)cancel_inner(comm, newest(impl));
+    gw_op_book_clear(&impl->ops);
     if (comm->broken.status)
         (void)gw_comm_break(impl->inner, comm->broken.status, comm->broken.text);
     gw_comm_close(impl->inner);

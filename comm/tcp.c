@@ -17,35 +17,10 @@ enum { SEATS_CHANNEL = 0x7fffffff }; /* of splits; plans count from the other en
 
 static struct tcp_op *take_op(struct tcp_impl *impl, int peer)
 {
-    struct tcp_op *op = impl->pool;
+    struct tcp_op *op = gw_op_take(&impl->book, sizeof *op, peer);
     if (op)
-        impl->pool = op->next;
-    else if (!(op = malloc(sizeof *op)))
-        return NULL;
-    *op = (struct tcp_op){ .base.peer = peer,
-                           .peer = &impl->engine->peers[impl->ranks[peer]],
-                           .older = impl->under };
-    if (impl->under)
-        impl->under->newer = op;
-    impl->under = op;
+        op->peer = &impl->engine->peers[impl->ranks[peer]];
     return op;
-}
-
-static void unlink_op(struct tcp_impl *impl, struct tcp_op *op)
-{
-    if (op->older)
-        op->older->newer = op->newer;
-    if (op->newer)
-        op->newer->older = op->older;
-    else
-        impl->under = op->older;
-}
-
-static void return_op(struct tcp_impl *impl, struct tcp_op *op)
-{
-    unlink_op(impl, op);
-    op->next = impl->pool;
-    impl->pool = op;
 }
 
 static bool is_done(const struct tcp_op *op)
@@ -67,7 +42,7 @@ static gw_status tcp_send(gw_comm *comm, int peer, unsigned channel, const void 
     gw_status s = gw_tcp_post_send(op, impl->context, channel);
     gw_tcp_unlock(impl->engine);
     if (s)
-        return_op(impl, op);
+        gw_op_return(&impl->book, &op->base);
     else
         *out = &op->base;
     return s;
@@ -87,7 +62,7 @@ static gw_status tcp_recv(gw_comm *comm, int peer, unsigned channel, void *buffe
     gw_status s = gw_tcp_post_recv(op, impl->context, channel, &came);
     gw_tcp_unlock(impl->engine);
     if (s) {
-        return_op(impl, op);
+        gw_op_return(&impl->book, &op->base);
         return s;
     }
     if (came) {
@@ -156,10 +131,10 @@ static bool tcp_cancel(gw_comm *comm, struct gw_op *base)
     bool ours = ask_back(impl, op);
     op->orphan = !ours;
     if (!ours)
-        unlink_op(impl, op);
+        gw_op_forget(&impl->book, &op->base);
     gw_tcp_unlock(impl->engine);
     if (ours)
-        return_op(impl, op);
+        gw_op_return(&impl->book, &op->base);
     return ours;
 }
 
@@ -174,7 +149,7 @@ static void force_back(struct tcp_impl *impl, struct tcp_op *op)
             (void)gw_tcp_wait(impl->engine, gw_now_ns() + 1000000000);
     }
     gw_tcp_unlock(impl->engine);
-    return_op(impl, op);
+    gw_op_return(&impl->book, &op->base);
 }
 
 static gw_status tcp_test(gw_comm *comm, struct gw_op *base, size_t *bytes)
@@ -191,7 +166,7 @@ static gw_status tcp_test(gw_comm *comm, struct gw_op *base, size_t *bytes)
     int peer = op->base.peer;
     if (s == GW_OK)
         *bytes = op->offset;
-    return_op(impl, op);
+    gw_op_return(&impl->book, &op->base);
     if (s == GW_ETRANSPORT && !has_lost(comm))
         break_by(comm, peer);
     return s;
@@ -214,10 +189,7 @@ static void free_impl(struct tcp_impl *impl)
 {
     if (!impl)
         return;
-    for (struct tcp_op *next, *op = impl->pool; op; op = next) {
-        next = op->next;
-        free(op);
-    }
+    gw_op_book_clear(&impl->book);
     free(impl->ranks);
     free(impl->seats);
     free(impl->ops);
@@ -258,8 +230,8 @@ static void tcp_close(gw_comm *comm)
 {
     struct tcp_impl *impl = comm->impl;
     struct tcp_engine *engine = impl->engine;
-    while (impl->under)
-        force_back(impl, impl->under);
+    while (impl->book.newest)
+        force_back(impl, (struct tcp_op *)impl->book.newest);
     gw_tcp_lock(engine);
     for (int r = 0; r < comm->size; r++) {
         struct tcp_peer *peer = &engine->peers[impl->ranks[r]];

@@ -59,8 +59,7 @@ struct gw_tcp_group {
 
 struct tcp_op {
     struct gw_op base;
-    struct tcp_op *next;          /* in a lane's queue, or in the pool */
-    struct tcp_op *newer, *older; /* of its comm, under way */
+    struct tcp_op *next; /* in a lane's queue */
     struct tcp_peer *peer;
     struct tcp_lane *lane;
     bool sends;
@@ -208,7 +207,7 @@ struct tcp_impl {
     int *ranks;         /* of the engine, in the comm's order */
     int32_t *seats;     /* 2 per rank, for splits, and 2 for oneself */
     struct gw_op **ops; /* 2 per rank */
-    struct tcp_op *pool, *under;
+    struct gw_op_book book;
     uint64_t seen; /* events */
     unsigned losses;
 };
