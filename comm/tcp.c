@@ -327,7 +327,7 @@ static gw_status split_tcp(gw_comm *out, gw_comm *comm, int colour, unsigned ser
     gw_status s = exchange_seats(comm, error);
     if (!s)
         s = choose_members(part, out, comm, error);
-    if (s || out->size == 0) {
+    if (s || !part || out->size == 0) { /* without a part, -1 was among the seats: s says so */
         gw_tcp_contexts_free(fresh);
         free_impl(part);
         return s;

@@ -36,11 +36,11 @@ int main(int argc, char **argv)
 {
     if (argc != 4)
         return fprintf(stderr, "usage: %s ADDRESS,... WORKER WORKERS\n", argv[0]), 1;
-    int worker = atoi(argv[2]);
+    int worker = (int)strtol(argv[2], NULL, 10);
     gw_ps *ps;
     if (gw_ps_open(&ps, argv[1],
                    &(gw_ps_options){ .worker = worker,
-                                     .workers = atoi(argv[3]),
+                                     .workers = (int)strtol(argv[3], NULL, 10),
                                      .codec = "ef+qsgd:bits=4",
                                      .optimizer = "sgd:lr=0.2",
                                      .pull = "fp16" }) != GW_OK)

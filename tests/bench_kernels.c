@@ -180,7 +180,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         bench->kernels = argument;
         return 0;
     case 'n':
-        bench->rounds = atoi(argument);
+        bench->rounds = (int)strtol(argument, NULL, 10);
         if (bench->rounds < 1 || bench->rounds > ROUNDS_MOST)
             argp_error(state, "--rounds %s: expected 1 to %d", argument, ROUNDS_MOST);
         return 0;

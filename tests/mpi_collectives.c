@@ -27,7 +27,8 @@ static void check_refusal(gw_comm *comm, gw_plan *plan, int refuser)
     expect(s == expected, "native, rank %d refuses: rank %d expected %s, got %s: %s", refuser, me,
            gw_status_name(expected), gw_status_name(s), gw_plan_error(plan));
     for (int i = 0; i < REFUSED; i++) {
-        float sum = refuser < 0 ? (float)(n * (n - 1) / 2 + n * (i % 8)) : -1;
+        int added = n * (n - 1) / 2 + n * (i % 8);
+        float sum = refuser < 0 ? (float)added : -1;
         if (!expect(out[i] == sum, "native, rank %d refuses: element %d of rank %d is %g, not %g",
                     refuser, i, me, (double)out[i], (double)sum))
             break;

@@ -35,7 +35,7 @@ void reducer_fill(float *x, int rank, int step)
 gw_status reducer_step(gw_reducer *r, float *x, int rank, int turn)
 {
     struct gw_random_key key = gw_random_key(22, 0, (uint64_t)turn, rank, 0);
-    size_t order[REDUCER_TENSORS];
+    size_t order[REDUCER_TENSORS] = { 0 };
     for (size_t i = 0; i < REDUCER_TENSORS; i++) {
         size_t j = gw_random_u32(key, i) % (i + 1);
         order[i] = order[j];
