@@ -11,6 +11,7 @@
 #include "server/core_inside.h"
 #include "server/shard_inside.h"
 #include "tests/sim_files.h"
+#include "tests/skip_recovery.h"
 
 #include "base/types.h"
 
@@ -79,22 +80,6 @@ static struct gw_core *open_core(struct sim_files *disk, uint8_t choice, const c
     return core;
 }
 
-static gw_status skip_image(void *user, const uint8_t *image, size_t bytes, struct gw_error *error)
-{
-    (void)user;
-    (void)image;
-    (void)bytes;
-    (void)error;
-    return GW_OK;
-}
-
-static gw_status skip_record(void *user, uint32_t type, const uint8_t *body, size_t bytes,
-                             struct gw_error *error)
-{
-    (void)type;
-    return skip_image(user, body, bytes, error);
-}
-
 static void append_push(struct gw_store *store, const uint8_t *body, size_t bytes)
 {
     uint8_t in[4] = { 0 }, head[GW_PUSH_HEAD], size[4];
@@ -121,10 +106,9 @@ static void append_push(struct gw_store *store, const uint8_t *body, size_t byte
 static void write_disk(struct sim_files *disk, const uint8_t *image, size_t image_bytes,
                        const uint8_t *records, size_t bytes)
 {
-    static const struct gw_recovery recovery = { NULL, skip_image, skip_record };
     struct gw_store *store;
     char said[GW_ERROR_TEXT];
-    must(gw_store_open(&store, "/state", true, &disk->files, &recovery, said, NULL) == GW_OK);
+    must(gw_store_open(&store, "/state", true, &disk->files, &skip_recovery, said, NULL) == GW_OK);
     gw_store_turn(store);
     must(gw_store_snapshot(store, image, image_bytes, NULL) == GW_OK);
     while (bytes >= 3) {

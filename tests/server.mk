@@ -86,7 +86,7 @@ fuzz_targets += tests/fuzz_server_core
 EXTRA_DIST += tests/corpus/server_core
 
 check_PROGRAMS += tests/fuzz_core_state
-tests_fuzz_core_state_SOURCES = tests/fuzz_core_state.c \
+tests_fuzz_core_state_SOURCES = tests/fuzz_core_state.c tests/skip_recovery.h \
 	tests/sim_files.c tests/sim_files.h $(fuzz_driver)
 tests_fuzz_core_state_CPPFLAGS = $(AM_CPPFLAGS)
 tests_fuzz_core_state_LDFLAGS = $(fuzz_flags)
@@ -239,7 +239,7 @@ tests_test_core_LDADD = libcorebox.la libstoremodel.la $(rooms_LIBS) $(CHECK_LIB
 TESTS += tests/test_core
 
 check_PROGRAMS += tests/test_core_rounds
-tests_test_core_rounds_SOURCES = tests/test_core_rounds.c
+tests_test_core_rounds_SOURCES = tests/test_core_rounds.c tests/skip_recovery.h
 tests_test_core_rounds_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(JANSSON_CFLAGS)
 tests_test_core_rounds_LDADD = libcorebox.la libstoremodel.la $(rooms_LIBS) $(CHECK_LIBS) \
 	$(JANSSON_LIBS)

@@ -10,6 +10,7 @@
 
 #include "server/core_inside.h"
 #include "tests/core_box.h"
+#include "tests/skip_recovery.h"
 
 static struct box box;
 static struct client *const a = &box.clients[0], *const b = &box.clients[1];
@@ -327,30 +328,14 @@ START_TEST(recovered_pushes_go_on)
 }
 END_TEST
 
-static gw_status skip_image(void *user, const uint8_t *image, size_t bytes, struct gw_error *error)
-{
-    (void)user;
-    (void)image;
-    (void)bytes;
-    (void)error;
-    return GW_OK;
-}
-
-static gw_status skip_record(void *user, uint32_t type, const uint8_t *body, size_t bytes,
-                             struct gw_error *error)
-{
-    (void)type;
-    return skip_image(user, body, bytes, error);
-}
-
 /* The newest snapshot of the box's disk. */
 static void write_snapshot(const uint8_t *image, size_t bytes)
 {
-    const struct gw_recovery recovery = { NULL, skip_image, skip_record };
     char said[GW_ERROR_TEXT];
     struct gw_store *store;
     ck_assert_int_eq(
-        gw_store_open(&store, "/state", false, &box.disk->files, &recovery, said, NULL), GW_OK);
+        gw_store_open(&store, "/state", false, &box.disk->files, &skip_recovery, said, NULL),
+        GW_OK);
     gw_store_turn(store);
     ck_assert_int_eq(gw_store_snapshot(store, image, bytes, NULL), GW_OK);
     gw_store_close(store);
